@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "proto/message.h"
+
+#include <errno.h>
+
+#include <json-c/json.h>
+
+#include "base/str.h"
+#include "proto/frame.h"
+
+/* One table says which fields each message has, in the order in which the Go programs send them; decoding,
+ * encoding and freeing go by it. */
+
+#define DEPTH_MAX 16
+
+typedef enum FieldKind {
+        FIELD_STRING, /* char* */
+        FIELD_PORT,   /* uint16_t */
+        FIELD_FLAG,   /* bool; ours, so sent only when true */
+} FieldKind;
+
+typedef struct Field {
+        const char *name;
+        FieldKind kind;
+        size_t offset; /* in Message */
+} Field;
+
+#define STRING(name, member) { (name), FIELD_STRING, offsetof(Message, member) }
+#define PORT(name, member) { (name), FIELD_PORT, offsetof(Message, member) }
+#define FLAG(name, member) { (name), FIELD_FLAG, offsetof(Message, member) }
+
+/* Each ends with a field that has no name. */
+static const Field auth_fields[] = {
+        STRING("Version", auth.version),
+        STRING("MmVersion", auth.mm_version),
+        STRING("User", auth.user),
+        STRING("Password", auth.password),
+        STRING("OS", auth.os),
+        STRING("Arch", auth.arch),
+        STRING("ClientId", auth.client_id),
+        FLAG("HalfClose", auth.half_close),
+        {},
+};
+static const Field auth_resp_fields[] = {
+        STRING("Version", auth_resp.version),
+        STRING("MmVersion", auth_resp.mm_version),
+        STRING("ClientId", auth_resp.client_id),
+        STRING("Error", auth_resp.error),
+        FLAG("HalfClose", auth_resp.half_close),
+        {},
+};
+static const Field req_tunnel_fields[] = {
+        STRING("ReqId", req_tunnel.req_id),
+        STRING("Protocol", req_tunnel.protocol),
+        STRING("Hostname", req_tunnel.hostname),
+        STRING("Subdomain", req_tunnel.subdomain),
+        STRING("HttpAuth", req_tunnel.http_auth),
+        PORT("RemotePort", req_tunnel.remote_port),
+        {},
+};
+static const Field new_tunnel_fields[] = {
+        STRING("ReqId", new_tunnel.req_id),
+        STRING("Url", new_tunnel.url),
+        STRING("Protocol", new_tunnel.protocol),
+        STRING("Error", new_tunnel.error),
+        {},
+};
+static const Field reg_proxy_fields[] = {
+        STRING("ClientId", reg_proxy.client_id),
+        {},
+};
+static const Field start_proxy_fields[] = {
+        STRING("Url", start_proxy.url),
+        STRING("ClientAddr", start_proxy.client_addr),
+        {},
+};
+static const Field no_fields[] = {
+        {},
+};
+
+static const struct {
+        const char *name;
+        const Field *fields;
+} types[MESSAGE_TYPE_MAX] = {
+        [MESSAGE_UNKNOWN] = { "unknown", no_fields },
+        [MESSAGE_AUTH] = { "Auth", auth_fields },
+        [MESSAGE_AUTH_RESP] = { "AuthResp", auth_resp_fields },
+        [MESSAGE_REQ_TUNNEL] = { "ReqTunnel", req_tunnel_fields },
+        [MESSAGE_NEW_TUNNEL] = { "NewTunnel", new_tunnel_fields },
+        [MESSAGE_REQ_PROXY] = { "ReqProxy", no_fields },
+        [MESSAGE_REG_PROXY] = { "RegProxy", reg_proxy_fields },
+        [MESSAGE_START_PROXY] = { "StartProxy", start_proxy_fields },
+        [MESSAGE_PING] = { "Ping", no_fields },
+        [MESSAGE_PONG] = { "Pong", no_fields },
+};
+
+static void json_object_putp(json_object **o) {
+        json_object_put(*o);
+}
+#define _cleanup_json_ _cleanup_(json_object_putp)
+
+/* Where M holds FIELD. */
+static void *field_of(Message *m, const Field *field) {
+        return (char*) m + field->offset;
+}
+
+static const void *field_of_const(const Message *m, const Field *field) {
+        return (const char*) m + field->offset;
+}
+
+const char *message_type_to_string(MessageType type) {
+        return types[type].name;
+}
+
+void message_done(Message *m) {
+        for (const Field *f = types[m->type].fields; f->name; f++)
+                if (f->kind == FIELD_STRING)
+                        free(*(char**) field_of(m, f));
+        *m = (Message) {};
+}
+
+static MessageType type_from_string(const char *name) {
+        for (MessageType type = MESSAGE_UNKNOWN + 1; type < MESSAGE_TYPE_MAX; type++)
+                if (streq(name, types[type].name))
+                        return type;
+        return MESSAGE_UNKNOWN;
+}
+
+static int decode_string(json_object *value, char **string) {
+        const char *s;
+
+        if (!json_object_is_type(value, json_type_string))
+                return -EBADMSG;
+        s = json_object_get_string(value);
+        if (strlen(s) != (size_t) json_object_get_string_len(value))
+                return -EBADMSG;
+        return str_replace(string, s); /* of a key that comes twice the last one counts */
+}
+
+static int decode_port(json_object *value, uint16_t *port) {
+        int64_t v = json_object_get_int64(value);
+
+        if (!json_object_is_type(value, json_type_int) || v < 0 || v > UINT16_MAX)
+                return -EBADMSG;
+        *port = (uint16_t) v;
+        return 0;
+}
+
+static int decode_flag(json_object *value, bool *flag) {
+        if (!json_object_is_type(value, json_type_boolean))
+                return -EBADMSG;
+        *flag = json_object_get_boolean(value);
+        return 0;
+}
+
+static int decode_value(json_object *value, const Field *field, Message *m) {
+        if (!value) /* null */
+                return 0;
+        switch (field->kind) {
+        case FIELD_STRING:
+                return decode_string(value, field_of(m, field));
+        case FIELD_PORT:
+                return decode_port(value, field_of(m, field));
+        case FIELD_FLAG:
+                return decode_flag(value, field_of(m, field));
+        }
+        return 0;
+}
+
+static const Field *find_field(const Field *fields, const char *name) {
+        for (; fields->name; fields++)
+                if (str_equal_nocase(name, strlen(name), fields->name))
+                        return fields;
+        return NULL;
+}
+
+static int decode_payload(json_object *payload, Message *m) {
+        if (m->type == MESSAGE_UNKNOWN || !payload)
+                return 0;
+        if (!json_object_is_type(payload, json_type_object))
+                return -EBADMSG;
+        json_object_object_foreach(payload, name, value) {
+                const Field *field = find_field(types[m->type].fields, name);
+                int r = field ? decode_value(value, field, m) : 0;
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* The envelope {"Type":…,"Payload":…}. */
+static int decode_envelope(json_object *envelope, Message *m) {
+        json_object *type = NULL, *payload = NULL;
+
+        if (!json_object_is_type(envelope, json_type_object))
+                return -EBADMSG;
+        json_object_object_foreach(envelope, name, value) {
+                if (str_equal_nocase(name, strlen(name), "Type"))
+                        type = value;
+                else if (str_equal_nocase(name, strlen(name), "Payload"))
+                        payload = value;
+        }
+        if (!json_object_is_type(type, json_type_string))
+                return -EBADMSG;
+        m->type = type_from_string(json_object_get_string(type));
+        return decode_payload(payload, m);
+}
+
+/* The length of the character at S, or 0 if it isn't one of UTF-8 (RFC 3629 §4) or has no place in JSON. */
+static size_t character_length(const uint8_t *s, size_t n) {
+        static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
+        size_t more = s[0] < 0xc0 ? 0 : s[0] < 0xe0 ? 1 : s[0] < 0xf0 ? 2 : 3;
+        uint32_t c = more == 0 ? s[0] : s[0] & (0x3fu >> more);
+
+        if (s[0] < 0x80)
+                return s[0] >= ' ' || s[0] == '\t' || s[0] == '\n' || s[0] == '\r' ? 1 : 0;
+        if (more == 0 || s[0] > 0xf4 || more >= n)
+                return 0;
+        for (size_t i = 1; i <= more; i++) {
+                if ((s[i] & 0xc0) != 0x80)
+                        return 0;
+                c = c << 6 | (s[i] & 0x3f);
+        }
+        return c < least[more] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) ? 0 : more + 1;
+}
+
+/* json-c looks at the bytes of strings hardly, even when it is asked to. */
+static bool is_text(const char *s, size_t n) {
+        size_t k;
+
+        for (; n > 0; s += k, n -= k) {
+                k = character_length((const uint8_t*) s, n);
+                if (k == 0)
+                        return false;
+        }
+        return true;
+}
+
+/* Parses exactly N bytes, white space around the value included. */
+static int parse_json(const char *s, size_t n, json_object **ret) {
+        _cleanup_json_ json_object *value = NULL;
+        json_tokener *tokener = json_tokener_new_ex(DEPTH_MAX);
+        size_t end;
+
+        if (!tokener)
+                return -ENOMEM;
+        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+        value = json_tokener_parse_ex(tokener, s, (int) n);
+        end = json_tokener_get_parse_end(tokener);
+        json_tokener_free(tokener);
+        if (!value || end != n)
+                return -EBADMSG;
+        *ret = TAKE_PTR(value);
+        return 0;
+}
+
+int message_decode(const char *payload, size_t n, Message *ret) {
+        _cleanup_json_ json_object *envelope = NULL;
+        _cleanup_message_ Message m = {};
+        int r;
+
+        if (n > FRAME_PAYLOAD_MAX || !is_text(payload, n))
+                return -EBADMSG;
+        r = parse_json(payload, n, &envelope);
+        if (r < 0)
+                return r;
+        r = decode_envelope(envelope, &m);
+        if (r < 0)
+                return r;
+        *ret = m;
+        m = (Message) {};
+        return 0;
+}
+
+/* Takes VALUE, which is NULL when memory was out. KEY is constant and new in O. */
+static int add(json_object *o, const char *key, json_object *value) {
+        unsigned flags = JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_KEY_IS_CONSTANT;
+
+        if (value && json_object_object_add_ex(o, key, value, flags) == 0)
+                return 0;
+        json_object_put(value);
+        return -ENOMEM;
+}
+
+static int add_field(json_object *payload, const Field *field, const Message *m) {
+        const void *p = field_of_const(m, field);
+
+        switch (field->kind) {
+        case FIELD_STRING:
+                return add(payload, field->name, json_object_new_string(message_str(*(char *const*) p)));
+        case FIELD_PORT:
+                return add(payload, field->name, json_object_new_int(*(const uint16_t*) p));
+        case FIELD_FLAG:
+                return *(const bool*) p ? add(payload, field->name, json_object_new_boolean(true)) : 0;
+        }
+        return 0;
+}
+
+static int build_envelope(const Message *m, json_object **ret) {
+        _cleanup_json_ json_object *envelope = json_object_new_object();
+        _cleanup_json_ json_object *payload = json_object_new_object();
+        int r;
+
+        if (!envelope || !payload)
+                return -ENOMEM;
+        for (const Field *f = types[m->type].fields; f->name; f++) {
+                r = add_field(payload, f, m);
+                if (r < 0)
+                        return r;
+        }
+        r = add(envelope, "Type", json_object_new_string(types[m->type].name));
+        if (r >= 0)
+                r = add(envelope, "Payload", TAKE_PTR(payload));
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(envelope);
+        return 0;
+}
+
+int message_encode(const Message *m, Buffer *out) {
+        _cleanup_json_ json_object *envelope = NULL;
+        unsigned char header[FRAME_HEADER_BYTES];
+        const char *payload;
+        size_t n;
+        int r = build_envelope(m, &envelope);
+
+        if (r < 0)
+                return r;
+        payload = json_object_to_json_string_length(
+                envelope, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &n);
+        if (!payload)
+                return -ENOMEM;
+        if (n > FRAME_PAYLOAD_MAX || buffer_length(out) + sizeof(header) + n > BUFFER_BYTES)
+                return -ENOBUFS;
+        frame_write_header(n, header);
+        r = buffer_append(out, header, sizeof(header));
+        return r < 0 ? r : buffer_append(out, payload, n);
+}
