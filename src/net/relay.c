@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "net/relay.h"
+
+#include <errno.h>
+
+#include "base/parse.h"
+
+/* Each direction by itself:
+ *
+ *   OPEN ──source's end──► ENDING ──buffer written──► [WITHHELD ──►] SHUT ──flushed──► DONE
+ *     └──sink takes no more──► BROKEN: nothing more is read; the other way may still carry an answer
+ *
+ * The relay is done when both directions are DONE or BROKEN, or when a source fails. */
+
+#define RELAY_BURST 4                                       /* buffers a direction moves at one event */
+#define RELAY_WITHHOLD_MAX_USEC (300 * UINT64_C(1000000)) /* for an answer that never begins */
+
+typedef enum DirectionState {
+        DIRECTION_OPEN,
+        DIRECTION_ENDING,
+        DIRECTION_WITHHELD,
+        DIRECTION_SHUT,
+        DIRECTION_DONE,
+        DIRECTION_BROKEN,
+} DirectionState;
+
+typedef struct Direction {
+        Stream *from, *to;  /* borrowed */
+        Buffer *buffer;     /* owned; bytes read and not written, or NULL */
+        DirectionState state;
+        bool unflushed;     /* the sink holds bytes that the kernel didn't take */
+        uint64_t bytes;     /* taken by the sink */
+        uint64_t last_usec; /* when it last moved; kept only if A's end may be withheld */
+} Direction;
+
+struct Relay {
+        Direction a_to_b, b_to_a;
+        uint64_t withhold_usec;
+        Timer *withhold; /* owned; from A's end on, if that is withheld */
+        RelayDoneFn done;
+        void *userdata; /* borrowed */
+};
+
+static void on_relay_withheld(void *userdata);
+
+static BufferPool *direction_pool(Direction *d) {
+        return &d->from->worker->buffers;
+}
+
+/* Writes what waits. Returns 0 when nothing is left, -EAGAIN, or the sink's error. */
+static int direction_write(Direction *d) {
+        while (d->buffer) {
+                ssize_t k = stream_write(d->to, buffer_head(d->buffer), buffer_length(d->buffer));
+
+                if (k < 0)
+                        return (int) k;
+                d->bytes += (uint64_t) k;
+                buffer_consume(d->buffer, (size_t) k);
+                if (buffer_length(d->buffer) == 0)
+                        d->buffer = buffer_put(direction_pool(d), d->buffer);
+        }
+        return 0;
+}
+
+/* Fills an empty buffer. Returns 1, 0 at the end, -EAGAIN, or the source's error. */
+static int direction_read(Direction *d) {
+        ssize_t k;
+
+        d->buffer = buffer_get(direction_pool(d));
+        if (!d->buffer)
+                return -ENOMEM;
+        k = stream_read(d->from, d->buffer->data, BUFFER_BYTES);
+        if (k <= 0) {
+                d->buffer = buffer_put(direction_pool(d), d->buffer);
+                return (int) k;
+        }
+        buffer_produce(d->buffer, (size_t) k);
+        return 1;
+}
+
+static void direction_break(Direction *d) {
+        d->state = DIRECTION_BROKEN;
+        d->unflushed = false;
+        d->buffer = buffer_put(direction_pool(d), d->buffer);
+}
+
+/* Passes the end on, or keeps it for a while. */
+static int direction_end(Relay *r, Direction *d) {
+        int e;
+
+        if (d == &r->a_to_b && r->withhold_usec > 0 && d->state == DIRECTION_ENDING) {
+                e = timer_new_after(&r->withhold, d->from->worker, r->withhold_usec, on_relay_withheld, r);
+                if (e >= 0)
+                        d->state = DIRECTION_WITHHELD;
+                return e;
+        }
+        e = stream_shutdown(d->to);
+        if (e >= 0)
+                d->state = DIRECTION_SHUT;
+        return e;
+}
+
+/* Moves bytes until there are none, the sink is full, or the burst is spent. Returns 0, -EAGAIN when the sink
+ * is full, -EPIPE when the sink failed, or the source's error. */
+static int direction_move(Relay *r, Direction *d) {
+        for (int i = 0; i < RELAY_BURST; i++) {
+                int e = direction_write(d);
+
+                if (e == -EAGAIN)
+                        return e;
+                if (e < 0)
+                        return -EPIPE;
+                if (d->state == DIRECTION_ENDING)
+                        return direction_end(r, d) < 0 ? -EPIPE : 0;
+                if (d->state != DIRECTION_OPEN)
+                        return 0;
+                e = direction_read(d);
+                if (e == 0)
+                        d->state = DIRECTION_ENDING;
+                else if (e < 0)
+                        return e == -EAGAIN ? 0 : e;
+        }
+        return 0;
+}
+
+/* Returns 0, or the source's error. */
+static int direction_pump(Relay *r, Direction *d) {
+        uint64_t before = d->bytes;
+        int e = direction_move(r, d), f;
+
+        if (r->withhold_usec > 0 && d->bytes != before)
+                d->last_usec = clock_usec();
+        if (e < 0 && e != -EAGAIN && e != -EPIPE)
+                return e;
+        f = e == -EPIPE || d->state == DIRECTION_BROKEN ? -EPIPE : stream_flush(d->to);
+        d->unflushed = f == -EAGAIN;
+        if (f < 0 && f != -EAGAIN)
+                direction_break(d);
+        else if (f == 0 && d->state == DIRECTION_SHUT)
+                d->state = DIRECTION_DONE;
+        return 0;
+}
+
+/* The events that a stream is wanted for: from what it is the source of and what it is the sink of. */
+static unsigned relay_stream_events(const Direction *source_of, const Direction *sink_of) {
+        unsigned events = 0;
+
+        if (source_of->state == DIRECTION_OPEN && !source_of->buffer)
+                events |= STREAM_READABLE;
+        if (sink_of->buffer || sink_of->unflushed)
+                events |= STREAM_WRITABLE;
+        return events;
+}
+
+static void relay_update_events(Relay *r) {
+        stream_set_events(r->a_to_b.from, relay_stream_events(&r->a_to_b, &r->b_to_a));
+        stream_set_events(r->b_to_a.from, relay_stream_events(&r->b_to_a, &r->a_to_b));
+}
+
+static void relay_let_go(Relay *r) {
+        Stream *streams[] = { r->a_to_b.from, r->b_to_a.from };
+
+        for (size_t i = 0; i < ELEMENTSOF(streams); i++) {
+                stream_set_callback(streams[i], NULL, NULL);
+                stream_set_events(streams[i], 0);
+        }
+}
+
+static void relay_finish(Relay *r, int error, RelaySide failed) {
+        RelayResult result = {
+                .error = error,
+                .failed = failed,
+                .a_to_b_bytes = r->a_to_b.bytes,
+                .b_to_a_bytes = r->b_to_a.bytes,
+        };
+
+        r->done(r, &result, r->userdata);
+}
+
+static bool direction_is_over(const Direction *d) {
+        return d->state == DIRECTION_DONE || d->state == DIRECTION_BROKEN;
+}
+
+static bool relay_is_over(const Relay *r) {
+        if (!direction_is_over(&r->b_to_a))
+                return false;
+        /* A peer that closes both directions at its end takes nothing more from A. */
+        return direction_is_over(&r->a_to_b) || r->withhold_usec > 0;
+}
+
+/* Carries on after any event: moves bytes, then finishes or waits for what the states ask for. */
+static void relay_run(Relay *r, bool a_to_b, bool b_to_a) {
+        int e = b_to_a ? direction_pump(r, &r->b_to_a) : 0;
+
+        if (e < 0) {
+                relay_finish(r, e, RELAY_B);
+                return;
+        }
+        e = a_to_b ? direction_pump(r, &r->a_to_b) : 0;
+        if (e < 0)
+                relay_finish(r, e, RELAY_A);
+        else if (relay_is_over(r)) /* what A said may go unread when B has answered in full; B's bytes may not */
+                relay_finish(r, r->b_to_a.state == DIRECTION_BROKEN ? -EPIPE : 0, RELAY_A);
+        else
+                relay_update_events(r);
+}
+
+static void on_a_event(Stream *s _unused_, unsigned events, void *userdata) {
+        relay_run(userdata, events & STREAM_READABLE, events & STREAM_WRITABLE);
+}
+
+static void on_b_event(Stream *s _unused_, unsigned events, void *userdata) {
+        relay_run(userdata, events & STREAM_WRITABLE, events & STREAM_READABLE);
+}
+
+/* The peer behind B closes its whole connection at A's end, so that waits: until B was silent after an answer, or
+ * for long when no answer has begun. */
+static void on_relay_withheld(void *userdata) {
+        Relay *r = userdata;
+        uint64_t now = clock_usec(), answered = r->b_to_a.last_usec, asked = r->a_to_b.last_usec;
+        uint64_t patience = answered > asked ? r->withhold_usec : RELAY_WITHHOLD_MAX_USEC;
+        uint64_t due = MAX(answered, asked) + patience;
+
+        if (now < due)
+                timer_start(r->withhold, MIN(due - now, r->withhold_usec));
+        else {
+                if (stream_shutdown(r->a_to_b.to) < 0)
+                        direction_break(&r->a_to_b);
+                else
+                        r->a_to_b.state = DIRECTION_SHUT;
+                relay_run(r, true, false);
+        }
+}
+
+/* A first attempt, so that most relays need no event to begin; also for what the sink holds already. Whatever goes
+ * wrong shows again at the event that `unflushed` asks for. */
+static void direction_start(Direction *d, Buffer *head) {
+        d->buffer = buffer_length(head) > 0 ? head : buffer_put(direction_pool(d), head);
+        (void) direction_write(d);
+        d->unflushed = stream_flush(d->to) < 0;
+}
+
+int relay_new(Relay **ret, Stream *a, Stream *b, const RelayOptions *options, RelayDoneFn done, void *userdata) {
+        Relay *r = new0(Relay, 1);
+
+        if (!r)
+                return -ENOMEM;
+        *r = (Relay) {
+                .a_to_b = { .from = a, .to = b },
+                .b_to_a = { .from = b, .to = a },
+                .withhold_usec = options->withhold_a_end_usec,
+                .done = done,
+                .userdata = userdata,
+        };
+        if (r->withhold_usec > 0)
+                r->a_to_b.last_usec = clock_usec();
+        stream_set_callback(a, on_a_event, r);
+        stream_set_callback(b, on_b_event, r);
+        direction_start(&r->a_to_b, options->a_head);
+        direction_start(&r->b_to_a, options->b_head);
+        relay_update_events(r);
+        *ret = r;
+        return 0;
+}
+
+Relay *relay_free(Relay *r) {
+        if (!r)
+                return NULL;
+        timer_free(r->withhold);
+        relay_let_go(r);
+        buffer_put(direction_pool(&r->a_to_b), r->a_to_b.buffer);
+        buffer_put(direction_pool(&r->b_to_a), r->b_to_a.buffer);
+        free(r);
+        return NULL;
+}
+
+void relay_get_bytes(const Relay *r, uint64_t *ret_a_to_b, uint64_t *ret_b_to_a) {
+        *ret_a_to_b = r->a_to_b.bytes;
+        *ret_b_to_a = r->b_to_a.bytes;
+}

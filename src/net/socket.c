@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "net/socket.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+/* libuv's handle must outlive its close callback, the Socket shall not have to: so the handle stands by
+ * itself and forgets its socket first. libuv answers EPOLLERR by stopping the poll and reporting
+ * UV_EBADF: the events are armed anew after that, and the next read or write finds the real error. */
+
+struct SocketPoll {
+        uv_poll_t handle;
+        Socket *socket; /* borrowed; NULL once closed */
+        int armed;      /* what libuv polls for */
+};
+
+static void socket_arm(Socket *s);
+
+static void on_socket_io(uv_poll_t *handle, int status, int events) {
+        SocketPoll *p = handle->data;
+        Socket *s = p->socket;
+
+        s->drained = false;
+        if (status < 0) {
+                p->armed = 0;
+                socket_arm(s); /* the owner may want no less than before */
+                events = UV_READABLE | UV_WRITABLE;
+        }
+        s->on_event(s, events);
+}
+
+static void on_socket_closed(uv_handle_t *handle) {
+        free(handle->data);
+}
+
+static void socket_arm(Socket *s) {
+        SocketPoll *p = s->poll;
+
+        if (!p || p->armed == s->wanted)
+                return;
+        p->armed = s->wanted;
+        if (p->armed == 0)
+                uv_poll_stop(&p->handle);
+        else
+                uv_poll_start(&p->handle, p->armed, on_socket_io);
+}
+
+static int socket_poll_new(SocketPoll **ret, Socket *s, Worker *w) {
+        SocketPoll *p = new0(SocketPoll, 1);
+        int r;
+
+        if (!p)
+                return -ENOMEM;
+        r = uv_poll_init(&w->loop, &p->handle, s->fd);
+        if (r < 0) {
+                free(p);
+                return r;
+        }
+        p->handle.data = p;
+        p->socket = s;
+        *ret = p;
+        return 0;
+}
+
+int socket_init(Socket *s, Worker *w, int fd, SocketFn on_event) {
+        int r;
+
+        *s = (Socket) { .on_event = on_event, .fd = fd };
+        r = socket_poll_new(&s->poll, s, w);
+        if (r < 0)
+                s->fd = -1;
+        return r;
+}
+
+/* Stopping takes the descriptor off epoll at once, so it may be closed or moved right after this. */
+void socket_detach(Socket *s) {
+        if (!s->poll)
+                return;
+        s->poll->socket = NULL;
+        s->wanted = 0;
+        uv_poll_stop(&s->poll->handle);
+        uv_close((uv_handle_t*) &s->poll->handle, on_socket_closed);
+        s->poll = NULL;
+}
+
+int socket_attach(Socket *s, Worker *w) {
+        s->drained = false;
+        return socket_poll_new(&s->poll, s, w);
+}
+
+void socket_done(Socket *s, bool reset) {
+        socket_detach(s);
+        if (reset && s->fd >= 0) {
+                struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+
+                (void) setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+        }
+        s->fd = safe_close(s->fd);
+}
+
+void socket_set_events(Socket *s, int events) {
+        s->wanted = events;
+        socket_arm(s);
+}
+
+ssize_t socket_read(Socket *s, void *data, size_t n) {
+        ssize_t k;
+
+        if (s->drained)
+                return -EAGAIN;
+        k = recv(s->fd, data, n, 0);
+        if (k < 0) {
+                int error = errno == EINTR ? EAGAIN : errno;
+
+                if (error == EAGAIN)
+                        s->drained = true;
+                return -error;
+        }
+        if (k == 0 && s->error < 0)
+                return s->error; /* a send took the error away: this is no orderly end */
+        s->drained = k > 0 && (size_t) k < n;
+        return k;
+}
+
+ssize_t socket_write(Socket *s, const void *data, size_t n) {
+        ssize_t k;
+
+        if (s->error < 0)
+                return s->error;
+        k = send(s->fd, data, n, MSG_NOSIGNAL);
+        if (k >= 0)
+                return k;
+        if (errno == EAGAIN || errno == EINTR)
+                return -EAGAIN;
+        s->error = errno == EPIPE ? -ECONNRESET : -errno;
+        return s->error;
+}
+
+int socket_shutdown(Socket *s) {
+        if (shutdown(s->fd, SHUT_WR) < 0 && errno != ENOTCONN)
+                return -errno;
+        return 0;
+}

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A connected socket as a stream. */
+
+#include "net/stream.h"
+
+/* Owns FD (non-blocking) on success only. Returns 0 or a negative errno. loop: W */
+int stream_fd_new(Stream **ret, Worker *w, int fd);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* TLS over a connected socket as a stream. The handshake runs by itself: until it is done, reads and
+ * writes say -EAGAIN; then the events follow. A read-ahead buffer of our own feeds GnuTLS and an output
+ * queue of our own takes its records, so that several records cost one system call; both go back to the
+ * pool when empty. */
+
+#include "net/stream.h"
+#include "net/tls.h"
+
+typedef enum StreamTlsFlags {
+        /* The connection's end without close_notify is an end, not an abort: right for visitors, whose
+         * browsers often leave that way; wrong on a tunnel leg. */
+        STREAM_TLS_LENIENT_END = 1 << 0,
+} StreamTlsFlags;
+
+/* Both own FD (connected, non-blocking) on success only, and take a reference to the context. Return 0 or a
+ * negative errno. loop: W */
+int stream_tls_new_server(Stream **ret, Worker *w, int fd, TlsServer *tls, unsigned flags);
+
+/* HOST is the name that the server's certificate must have, and the SNI unless it is an address. */
+int stream_tls_new_client(Stream **ret, Worker *w, int fd, TlsClient *tls, const char *host, unsigned flags);
