@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What pgrokd is told: the section `server` of the configuration, and options, which win. */
+
+#include "base/config-file.h"
+#include "net/address.h"
+
+typedef enum AuthMethod { AUTH_UNSET, AUTH_NONE, AUTH_TOKEN_FILE } AuthMethod;
+
+typedef struct ServerConfig {
+        bool dev;
+
+        /* as written */
+        char *domain;
+        ConfigList http_listen, https_listen, tunnel_listen;
+        char *tcp_ports;
+        char *certificate, *key;
+        char *auth_method, *token_file;
+        ConfigList reserved_names;
+        uint64_t grace_usec, park_usec;
+        uint64_t max_clients, max_tunnels_per_client, max_pending;
+        uint64_t head_bytes, head_usec, stop_usec;
+        uint64_t n_workers;
+
+        /* derived */
+        AuthMethod auth;
+        uint16_t tcp_low, tcp_high;
+} ServerConfig;
+
+/* What the command line said, for server_config_load(). */
+typedef struct ServerSetting {
+        const char *key;    /* "server.domain" */
+        const char *value;  /* borrowed */
+        const char *origin; /* "--domain" */
+} ServerSetting;
+
+#define SERVER_SETTINGS_MAX 64
+
+/* PATHS: files and folders to read. Fills a zeroed *C; faults are lines for a person, owned by the caller. Returns 0,
+ * -EINVAL when there are faults, or -ENOMEM. *C is to be done in any case. */
+int server_config_load(ServerConfig *c, const ConfigList *paths, const ServerSetting *settings, size_t n_settings,
+                       bool dev, ConfigList *ret_faults);
+void server_config_done(ServerConfig *c);

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/gate.h"
+
+#include <errno.h>
+#include <utlist.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "base/version.h"
+#include "net/channel.h"
+#include "net/linger.h"
+#include "net/stream-tls.h"
+#include "net/timer.h"
+#include "server/login.h"
+#include "server/proxy-arrival.h"
+#include "server/server.h"
+
+struct Gate {
+        Shard *shard;     /* borrowed */
+        Channel *channel; /* owned; NULL once it is being refused */
+        Linger *linger;   /* owned, while it is being refused */
+        Timer *timeout;   /* owned */
+        Address peer;
+        Gate *prev, *next; /* the shard's */
+};
+
+static Gate *gate_alloc(Shard *sh) {
+        Gate *g = new0(Gate, 1);
+
+        if (!g)
+                return NULL;
+        g->shard = sh;
+        DL_APPEND(sh->gates, g);
+        sh->n_gates++;
+        shard_update_gates(sh);
+        return g;
+}
+
+Gate *gate_free(Gate *g) {
+        Shard *sh;
+
+        if (!g)
+                return NULL;
+        sh = g->shard;
+        channel_free(g->channel);
+        linger_free(g->linger);
+        timer_free(g->timeout);
+        DL_DELETE(sh->gates, g);
+        sh->n_gates--;
+        shard_update_gates(sh);
+        free(g);
+        return NULL;
+}
+
+/* Only the version is too old or new: what a client can act upon. */
+static void gate_refuse_version(Gate *g, const char *version) {
+        _cleanup_free_ char *why = str_format("Incompatible versions. Server %s, client %.32s. "
+                                              "This server speaks version %s of the protocol.",
+                                              PGROK_VERSION, version, MESSAGE_PROTOCOL_VERSION);
+        Shard *sh = g->shard;
+        Buffer *rest;
+        Stream *stream = channel_release(TAKE_PTR(g->channel), &rest);
+
+        buffer_put(&sh->worker->buffers, rest);
+        gate_free(g);
+        gate_refuse(sh, stream, why ? why : "Incompatible versions.");
+}
+
+static void gate_on_auth(Gate *g, const MessageAuth *auth) {
+        Shard *sh = g->shard;
+        Buffer *rest = NULL;
+        Stream *stream;
+
+        if (!streq(message_str(auth->version), MESSAGE_PROTOCOL_VERSION)) {
+                gate_refuse_version(g, message_str(auth->version));
+                return;
+        }
+        /* AUTH lives in a message of the channel's reader, which outlasts the channel. */
+        stream = channel_release(TAKE_PTR(g->channel), &rest);
+        login_post(sh, stream, rest, auth, &g->peer);
+        gate_free(g);
+}
+
+static void gate_on_reg_proxy(Gate *g, const char *client_id) {
+        SessionName session;
+        Shard *sh = g->shard;
+
+        if (registry_find_session(sh->server->registry, client_id, &session) >= 0) {
+                Buffer *rest = NULL;
+                Stream *stream = channel_release(TAKE_PTR(g->channel), &rest);
+
+                buffer_put(&sh->worker->buffers, rest); /* nothing may come before StartProxy */
+                proxy_arrival_post(sh, stream, session);
+        } else
+                log_debug("A proxy connection of an unknown client, closing");
+        gate_free(g);
+}
+
+static void on_gate_message(Channel *c, const Message *m, int error, void *userdata) {
+        Gate *g = userdata;
+        char peer[ADDRESS_TEXT_MAX];
+
+        if (m && m->type == MESSAGE_AUTH)
+                gate_on_auth(g, &m->auth);
+        else if (m && m->type == MESSAGE_REG_PROXY)
+                gate_on_reg_proxy(g, message_str(m->reg_proxy.client_id));
+        else {
+                const char *why = channel_explain(c);
+
+                log_debug("A connection from %s is no client: %s", address_format(&g->peer, peer),
+                          m ? message_type_to_string(m->type) : why ? why : strerror(-error));
+                gate_free(g);
+        }
+}
+
+static void on_gate_timeout(void *userdata) {
+        gate_free(userdata);
+}
+
+static int gate_start(Gate *g, int fd) {
+        _cleanup_(stream_freep) Stream *stream = NULL;
+        int r = timer_new_after(&g->timeout, g->shard->worker, GATE_TIMEOUT_USEC, on_gate_timeout, g);
+
+        if (r >= 0)
+                r = stream_tls_new_server(&stream, g->shard->worker, fd, g->shard->server->tunnel_tls, 0);
+        if (r < 0) {
+                safe_close(fd);
+                return r;
+        }
+        r = channel_new(&g->channel, stream, NULL, on_gate_message, g);
+        if (r >= 0)
+                TAKE_PTR(stream);
+        return r;
+}
+
+void gate_new(Shard *sh, int fd, const Address *peer) {
+        Gate *g = gate_alloc(sh);
+
+        if (!g) {
+                safe_close(fd);
+                return;
+        }
+        g->peer = *peer;
+        if (gate_start(g, fd) < 0)
+                gate_free(g);
+}
+
+static void on_gate_lingered(Linger *l _unused_, void *userdata) {
+        gate_free(userdata);
+}
+
+void gate_refuse(Shard *sh, Stream *stream, const char *why) {
+        Message m = { .type = MESSAGE_AUTH_RESP, .auth_resp = { .error = (char*) why } };
+        Buffer *frame = buffer_get(&sh->worker->buffers);
+        Gate *g = frame ? gate_alloc(sh) : NULL;
+
+        if (!g || message_encode(&m, frame) < 0)
+                stream_free(stream);
+        else if (linger_new(&g->linger, stream, buffer_head(frame), buffer_length(frame), on_gate_lingered, g) >= 0)
+                g = NULL; /* its own from here on */
+        gate_free(g);
+        buffer_put(&sh->worker->buffers, frame);
+}

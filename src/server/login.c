@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/login.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+#include "base/parse.h"
+#include "base/str.h"
+#include "server/gate.h"
+#include "server/server.h"
+#include "server/session-classic.h"
+
+typedef struct Login {
+        Mail mail;
+        Server *server; /* borrowed */
+        unsigned from;  /* the shard that accepted it */
+        Stream *stream; /* owned, detached */
+        Buffer *rest;   /* owned, or NULL */
+        char *token;    /* owned */
+        SessionSpec spec;
+        const char *why; /* static: refused */
+} Login;
+
+static void login_free(Login *l) {
+        stream_free(l->stream);
+        buffer_put(NULL, l->rest);
+        if (l->token)
+                explicit_bzero(l->token, strlen(l->token));
+        free(l->token);
+        free(l->spec.client_id);
+        free(l->spec.user);
+        free(l);
+}
+
+/* ---- at the session's shard ---- */
+
+static void on_login_decided(Worker *w, Mail *mail) {
+        Login *l = container_of(mail, Login, mail);
+        Shard *sh = shard_of(w);
+
+        if (sh->stopping || stream_attach(l->stream, w) < 0)
+                l->stream = stream_free(l->stream);
+        else if (l->why)
+                gate_refuse(sh, TAKE_PTR(l->stream), l->why);
+        else if (classic_session_new(sh, &l->spec, l->stream, l->rest) >= 0) {
+                l->stream = NULL;
+                l->rest = NULL;
+                l->spec.client_id = l->spec.user = NULL;
+        }
+        if (!l->why && l->spec.client_id) /* main counts on a session that has not come to be */
+                logout_post(sh, &l->spec);
+        login_free(l);
+}
+
+/* ---- main ---- */
+
+typedef struct SessionClose {
+        Mail mail;
+        uint64_t id;
+} SessionClose;
+
+static void on_session_close(Worker *w, Mail *mail) {
+        SessionClose *c = container_of(mail, SessionClose, mail);
+        Session *s = shard_find_session(shard_of(w), c->id);
+
+        if (s)
+                session_end(s, "the client has logged in anew");
+        free(c);
+}
+
+/* Without memory for the message the old session ends by its silence. */
+static void close_session(Server *s, SessionName name) {
+        SessionClose *c = name.id != 0 ? new0(SessionClose, 1) : NULL;
+
+        if (!c)
+                return;
+        c->id = name.id;
+        worker_post(s->shards[name.worker].worker, &c->mail, on_session_close);
+}
+
+/* Returns NULL, or why not. */
+static const char *login_decide(Login *l, SessionName session) {
+        const char *user = auth_check(l->server->auth, l->token);
+        SessionName replaced = {};
+        char *client_id = NULL;
+        int r;
+
+        if (!user)
+                return "Authentication failed: the server doesn't know this token";
+        r = registry_login(l->server->registry, l->spec.client_id, user, session, &client_id, &replaced);
+        if (r == -EKEYREJECTED)
+                return "This ClientId belongs to another user";
+        if (r == -ENOBUFS)
+                return "The server has as many clients as it may have; try again later";
+        if (r < 0)
+                return "The server is out of memory";
+        free(l->spec.client_id);
+        l->spec.client_id = client_id;
+        l->spec.id = session.id;
+        close_session(l->server, replaced);
+        l->spec.user = strdup(user);
+        return l->spec.user ? NULL : "The server is out of memory";
+}
+
+static void on_login(Worker *w, Mail *mail) {
+        Login *l = container_of(mail, Login, mail);
+        Server *s = w->userdata;
+        SessionName session = { .worker = server_least_busy_shard(s), .id = ++s->last_session_id };
+        char peer[ADDRESS_TEXT_MAX];
+
+        l->why = login_decide(l, session);
+        if (l->why) {
+                log_struct(LOG_WARNING, LOG_FIELDS({ "PGROK_EVENT", "refused" }), "Refused a client from %s: %s",
+                           address_format(&l->spec.peer, peer), l->why);
+                session.worker = l->from;
+        } else
+                server_session_began(s, session.worker);
+        worker_post(s->shards[session.worker].worker, &l->mail, on_login_decided);
+}
+
+/* ---- the accepting shard ---- */
+
+void login_post(Shard *sh, Stream *stream, Buffer *rest, const MessageAuth *auth, const Address *peer) {
+        Login *l = new0(Login, 1);
+
+        stream_detach(stream);
+        if (!l) {
+                stream_free(stream);
+                buffer_put(&sh->worker->buffers, rest);
+                return;
+        }
+        l->server = sh->server;
+        l->from = sh->worker->index;
+        l->stream = stream;
+        l->rest = rest;
+        l->spec.peer = *peer;
+        l->spec.half_close = auth->half_close;
+        if (str_replace(&l->token, auth->user) < 0 || str_replace(&l->spec.client_id, auth->client_id) < 0)
+                login_free(l);
+        else
+                worker_post(sh->server->main, &l->mail, on_login);
+}
+
+/* ---- logout ---- */
+
+typedef struct Logout {
+        Mail mail;
+        char *client_id; /* owned */
+        uint64_t id;
+        unsigned worker;
+} Logout;
+
+static void on_logout(Worker *w, Mail *mail) {
+        Logout *l = container_of(mail, Logout, mail);
+        Server *s = w->userdata;
+
+        registry_logout(s->registry, l->client_id, l->id, clock_usec());
+        server_session_ended(s, l->worker);
+        free(l->client_id);
+        free(l);
+}
+
+void logout_post(Shard *sh, const SessionSpec *spec) {
+        Logout *l = new0(Logout, 1);
+
+        if (!l || str_replace(&l->client_id, spec->client_id) < 0) {
+                log_error("Out of memory: the names of a client that is gone stay taken until it comes back");
+                free(l);
+                return;
+        }
+        l->id = spec->id;
+        l->worker = sh->worker->index;
+        worker_post(sh->server->main, &l->mail, on_logout);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* pgrokd's command line. */
+
+#include "server/config.h"
+
+typedef struct ServerOptions {
+        ConfigList paths; /* of the configuration */
+        ServerSetting settings[SERVER_SETTINGS_MAX];
+        size_t n_settings;
+        const char *log_target; /* borrowed from argv, as are the settings; NULL: found out */
+        const char *log_level;
+        bool dev, check, help, version;
+} ServerOptions;
+
+/* Returns 0, or -EINVAL when the usage is bad, which has been told on stderr. *RET is to be done in any case. */
+int server_options_parse(int argc, char *argv[], ServerOptions *ret);
+void server_options_done(ServerOptions *o);
+void server_options_help(void);

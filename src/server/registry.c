@@ -1,0 +1,647 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/registry.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#include "base/parse.h"
+#include "base/str.h"
+#include "net/listener.h"
+#include "server/names.h"
+
+#define CLIENT_ID_BYTES 16 /* of a new one: 128 random bits */
+#define CLIENT_ID_LENGTH_MIN 16
+#define CLIENT_ID_LENGTH_MAX 64
+#define RANDOM_NAME_ATTEMPTS 64
+#define STICKY_MAX 256         /* a client; beyond, what it gets is new each time */
+#define CLAIMS_MAX 1000000     /* names, and ports, also reserved ones */
+#define AWAY_CLIENTS_FACTOR 4 /* known clients, also away ones, for each that may be here */
+
+/* What a client got without asking for it by name, to get it again. */
+typedef struct Sticky {
+        char *key;   /* owned: "tcp:SUBDOMAIN", or "http#N" for the N-th such request of a session */
+        char *host;  /* owned, or NULL */
+        uint16_t port;
+        struct Sticky *next;
+} Sticky;
+
+typedef struct Client {
+        char *id;            /* owned */
+        char *user;          /* owned */
+        SessionName session; /* id 0: away */
+        uint64_t away_usec;  /* since when */
+        uint64_t n_requests; /* granted to this session */
+        unsigned n_http, n_tcp; /* among them, without a wish for a name or port */
+        Tunnel *tunnels;     /* references */
+        Sticky *sticky;      /* owned */
+        unsigned n_sticky;
+        UT_hash_handle hh;
+} Client;
+
+/* A name, or a port, and who may have it. */
+typedef struct Claim {
+        char *host;           /* owned; names only */
+        uint16_t port;        /* ports only */
+        int fd;               /* owned, listening; ports only */
+        char *user;           /* owned */
+        char *client_id;      /* owned: the last to have it */
+        Tunnel *tunnels[TUNNEL_PROTOCOL_MAX]; /* borrowed from the client's list */
+        uint64_t free_usec;   /* since when it has none */
+        UT_hash_handle hh;
+} Claim;
+
+struct Registry {
+        RegistryOptions options;
+        pthread_rwlock_t lock;
+        Client *clients; /* owned, by id */
+        Claim *names;    /* owned, by host */
+        Claim *ports;    /* owned, by port */
+        uint16_t next_port;
+        RegistryCounts counts;
+};
+
+int registry_new(Registry **ret, const RegistryOptions *options) {
+        Registry *r = new0(Registry, 1);
+        pthread_rwlockattr_t attributes;
+
+        if (!r)
+                return -ENOMEM;
+        r->options = *options;
+        r->next_port = options->rules.tcp_low;
+        pthread_rwlockattr_init(&attributes);
+        pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+        pthread_rwlock_init(&r->lock, &attributes);
+        pthread_rwlockattr_destroy(&attributes);
+        *ret = r;
+        return 0;
+}
+
+/* ---- claims ---- */
+
+static void claim_free(Claim *c) {
+        safe_close(c->fd);
+        free(c->host);
+        free(c->user);
+        free(c->client_id);
+        free(c);
+}
+
+static bool claim_is_used(const Claim *c) {
+        for (int p = 0; p < TUNNEL_PROTOCOL_MAX; p++)
+                if (c->tunnels[p])
+                        return true;
+        return false;
+}
+
+/* A name is a user's. Without authentication everybody is the same user, so it takes the ClientId too. */
+static bool claim_allows(const Claim *c, const Client *client) {
+        if (!streq(c->user, client->user))
+                return false;
+        return client->user[0] != '\0' || streq(c->client_id, client->id);
+}
+
+static Claim *claim_of_host(Registry *r, const char *host) {
+        Claim *c;
+
+        HASH_FIND_STR(r->names, host, c);
+        return c;
+}
+
+static Claim *claim_of_port(Registry *r, uint16_t port) {
+        Claim *c;
+
+        HASH_FIND(hh, r->ports, &port, sizeof(port), c);
+        return c;
+}
+
+static Claim *claim_of_tunnel(Registry *r, const Tunnel *t) {
+        return t->protocol == TUNNEL_TCP ? claim_of_port(r, t->port) : claim_of_host(r, t->host);
+}
+
+static void claim_drop(Registry *r, Claim *c) {
+        if (c->host)
+                HASH_DEL(r->names, c);
+        else
+                HASH_DEL(r->ports, c);
+        claim_free(c);
+}
+
+static int claim_set_owner(Claim *c, const Client *client) {
+        int e = str_replace(&c->user, client->user);
+
+        return e < 0 ? e : str_replace(&c->client_id, client->id);
+}
+
+/* Returns the claim for HOST, or a new one; NULL when memory is out. */
+static Claim *claim_host(Registry *r, const char *host, const Client *client) {
+        Claim *c = claim_of_host(r, host);
+        bool is_new = !c;
+
+        if (is_new) {
+                c = new0(Claim, 1);
+                if (!c)
+                        return NULL;
+                c->fd = -1;
+                c->host = strdup(host);
+        }
+        if (!c->host || claim_set_owner(c, client) < 0) {
+                if (is_new)
+                        claim_free(c);
+                return NULL;
+        }
+        if (is_new)
+                HASH_ADD_KEYPTR(hh, r->names, c->host, strlen(c->host), c);
+        return c;
+}
+
+/* ---- clients ---- */
+
+static Client *client_find(Registry *r, const char *id) {
+        Client *c;
+
+        HASH_FIND_STR(r->clients, id, c);
+        return c;
+}
+
+static Sticky *client_sticky(Client *c, const char *key) {
+        Sticky *s;
+
+        LL_FOREACH(c->sticky, s)
+                if (streq(s->key, key))
+                        return s;
+        return NULL;
+}
+
+/* Forgetting is no failure: the client gets another name next time. */
+static void client_remember(Client *c, const char *key, const char *host, uint16_t port) {
+        Sticky *s = client_sticky(c, key);
+
+        if (!s) {
+                s = c->n_sticky < STICKY_MAX ? new0(Sticky, 1) : NULL;
+                if (!s)
+                        return;
+                s->key = strdup(key);
+                if (!s->key) {
+                        free(s);
+                        return;
+                }
+                LL_PREPEND(c->sticky, s);
+                c->n_sticky++;
+        }
+        s->port = port;
+        if (host)
+                (void) str_replace(&s->host, host);
+}
+
+static void client_free(Client *c) {
+        Sticky *s, *next;
+
+        LL_FOREACH_SAFE(c->sticky, s, next) {
+                free(s->key);
+                free(s->host);
+                free(s);
+        }
+        free(c->id);
+        free(c->user);
+        free(c);
+}
+
+static void client_drop_tunnels(Registry *r, Client *c, uint64_t now_usec) {
+        Tunnel *t, *next;
+
+        DL_FOREACH_SAFE(c->tunnels, t, next) {
+                Claim *claim = claim_of_tunnel(r, t);
+
+                claim->tunnels[t->protocol] = NULL;
+                claim->free_usec = now_usec;
+                DL_DELETE(c->tunnels, t);
+                tunnel_unref(t);
+                r->counts.tunnels--;
+        }
+}
+
+static bool client_id_is_usable(const char *id) {
+        size_t n = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
+
+        return id[n] == '\0' && n >= CLIENT_ID_LENGTH_MIN && n <= CLIENT_ID_LENGTH_MAX;
+}
+
+static Client *client_new(Registry *r, const char *id, const char *user) {
+        char random[2 * CLIENT_ID_BYTES + 1];
+        Client *c;
+
+        if (!client_id_is_usable(id)) {
+                uint8_t bytes[CLIENT_ID_BYTES];
+
+                random_bytes(bytes, sizeof(bytes));
+                hex_encode(bytes, sizeof(bytes), random);
+                id = random;
+        }
+        c = new0(Client, 1);
+        if (!c)
+                return NULL;
+        if (str_replace(&c->id, id) < 0 || str_replace(&c->user, user) < 0) {
+                client_free(c);
+                return NULL;
+        }
+        HASH_ADD_KEYPTR(hh, r->clients, c->id, strlen(c->id), c);
+        return c;
+}
+
+static int login(Registry *r, const char *client_id, const char *user, SessionName session, char **ret_client_id,
+                 SessionName *ret_replaced) {
+        Client *c = client_find(r, client_id);
+        char *id;
+
+        if (c && !streq(c->user, user))
+                return -EKEYREJECTED;
+        if ((!c || c->session.id == 0) && r->counts.clients >= r->options.max_clients)
+                return -ENOBUFS;
+        if (!c && HASH_COUNT(r->clients) >= AWAY_CLIENTS_FACTOR * r->options.max_clients)
+                return -ENOBUFS;
+        if (!c)
+                c = client_new(r, client_id, user);
+        id = c ? strdup(c->id) : NULL;
+        if (!id)
+                return -ENOMEM;
+        *ret_replaced = c->session;
+        if (c->session.id == 0)
+                r->counts.clients++;
+        client_drop_tunnels(r, c, clock_usec());
+        c->session = session;
+        c->n_requests = c->n_http = c->n_tcp = 0;
+        *ret_client_id = id;
+        return 0;
+}
+
+int registry_login(Registry *r, const char *client_id, const char *user, SessionName session, char **ret_client_id,
+                   SessionName *ret_replaced) {
+        int e;
+
+        pthread_rwlock_wrlock(&r->lock);
+        e = login(r, client_id, user, session, ret_client_id, ret_replaced);
+        pthread_rwlock_unlock(&r->lock);
+        return e;
+}
+
+void registry_logout(Registry *r, const char *client_id, uint64_t session_id, uint64_t now_usec) {
+        Client *c;
+
+        pthread_rwlock_wrlock(&r->lock);
+        c = client_find(r, client_id);
+        if (c && c->session.id == session_id) {
+                client_drop_tunnels(r, c, now_usec);
+                c->session = (SessionName) {};
+                c->away_usec = now_usec;
+                r->counts.clients--;
+        }
+        pthread_rwlock_unlock(&r->lock);
+}
+
+/* ---- granting ---- */
+
+/* What one request is getting, before it is certain. */
+typedef struct Grants {
+        Client *client;
+        TunnelWish wish;
+        const char *http_auth;
+        Claim *name; /* for http and https; may be NULL until it is chosen */
+        Claim *port;
+        Tunnel *tunnels[TUNNEL_PROTOCOL_MAX]; /* references, as many as the wish has protocols */
+} Grants;
+
+static int refuse(int error, char **ret_why, char *why) {
+        if (!why)
+                return -ENOMEM;
+        *ret_why = why;
+        return error;
+}
+
+static int choose_random_name(Registry *r, Grants *g) {
+        char key[32], label[RANDOM_NAME_MAX];
+        Sticky *s;
+
+        snprintf(key, sizeof(key), "http#%u", g->client->n_http);
+        s = client_sticky(g->client, key);
+        if (s && s->host) {
+                Claim *c = claim_of_host(r, s->host);
+
+                if (!c || (claim_allows(c, g->client) && !claim_is_used(c))) {
+                        strcpy(g->wish.host, s->host);
+                        return 0;
+                }
+        }
+        for (unsigned i = 0; i < RANDOM_NAME_ATTEMPTS; i++) {
+                random_name(i, label);
+                snprintf(g->wish.host, sizeof(g->wish.host), "%s.%s", label, r->options.rules.domain);
+                if (!claim_of_host(r, g->wish.host)) {
+                        client_remember(g->client, key, g->wish.host, 0);
+                        return 0;
+                }
+        }
+        return -EEXIST;
+}
+
+static int take_name(Registry *r, Grants *g, char **ret_why) {
+        Claim *c;
+
+        if (g->wish.host[0] == '\0') {
+                if (choose_random_name(r, g) < 0)
+                        return refuse(-EEXIST, ret_why, str_format("No random name is free; ask for one"));
+                g->client->n_http++;
+        }
+        c = claim_of_host(r, g->wish.host);
+        if (!c && HASH_COUNT(r->names) >= CLAIMS_MAX)
+                return refuse(-ENOBUFS, ret_why, str_format("This server has no room for another name"));
+        for (unsigned i = 0; c && i < g->wish.n_protocols; i++) {
+                TunnelProtocol p = g->wish.protocols[i];
+
+                if (p != TUNNEL_TCP && (c->tunnels[p] || !claim_allows(c, g->client))) {
+                        _cleanup_free_ char *url = tunnel_url(&r->options.rules, p, g->wish.host, 0);
+
+                        return refuse(-EEXIST, ret_why,
+                                      url ? str_format("The tunnel %s is already registered.", url) : NULL);
+                }
+        }
+        g->name = claim_host(r, g->wish.host, g->client);
+        return g->name ? 0 : -ENOMEM;
+}
+
+/* Returns a free claim on PORT, bound now if nobody had it; NULL when it is not to be had. */
+static Claim *try_port(Registry *r, uint16_t port, const Client *client) {
+        Claim *c = claim_of_port(r, port);
+        Address address = r->options.tcp_address;
+
+        if (c)
+                return !claim_is_used(c) && claim_allows(c, client) && claim_set_owner(c, client) >= 0 ? c : NULL;
+        c = new0(Claim, 1);
+        if (!c)
+                return NULL;
+        address_set_port(&address, port);
+        c->port = port;
+        c->fd = listener_bind(&address);
+        if (c->fd < 0 || claim_set_owner(c, client) < 0) {
+                claim_free(c);
+                return NULL;
+        }
+        HASH_ADD(hh, r->ports, port, sizeof(c->port), c);
+        return c;
+}
+
+static Claim *take_free_port(Registry *r, const Client *client) {
+        const WishRules *rules = &r->options.rules;
+        unsigned n = rules->tcp_high - rules->tcp_low + 1U;
+
+        for (unsigned i = 0; i < n; i++) {
+                uint16_t port = r->next_port;
+                Claim *c = claim_of_port(r, port) ? NULL : try_port(r, port, client);
+
+                r->next_port = port == rules->tcp_high ? rules->tcp_low : (uint16_t) (port + 1);
+                if (c)
+                        return c;
+        }
+        return NULL;
+}
+
+static int take_port(Registry *r, Grants *g, const char *subdomain, char **ret_why) {
+        _cleanup_free_ char *key = NULL;
+        Sticky *s;
+
+        if (g->wish.remote_port != 0) {
+                g->port = try_port(r, g->wish.remote_port, g->client);
+                return g->port ? 0
+                               : refuse(-EADDRINUSE, ret_why,
+                                        str_format("The tunnel tcp://%s:%u is already registered.",
+                                                   r->options.rules.domain, g->wish.remote_port));
+        }
+        key = *subdomain ? str_format("tcp:%s", subdomain) : str_format("tcp#%u", g->client->n_tcp);
+        if (!key)
+                return -ENOMEM;
+        s = client_sticky(g->client, key);
+        if (s)
+                g->port = try_port(r, s->port, g->client);
+        if (!g->port)
+                g->port = take_free_port(r, g->client);
+        if (!g->port)
+                return refuse(-EADDRINUSE, ret_why, str_format("No tcp port is free"));
+        if (!*subdomain)
+                g->client->n_tcp++;
+        client_remember(g->client, key, NULL, g->port->port);
+        return 0;
+}
+
+static int make_tunnels(Registry *r, Grants *g) {
+        for (unsigned i = 0; i < g->wish.n_protocols; i++) {
+                TunnelProtocol p = g->wish.protocols[i];
+                bool tcp = p == TUNNEL_TCP;
+                const char *host = tcp ? r->options.rules.domain : g->wish.host;
+                uint16_t port = tcp ? g->port->port : 0;
+                _cleanup_free_ char *url = tunnel_url(&r->options.rules, p, host, port);
+                int e = url ? tunnel_new(&g->tunnels[i], p, url, host, port, tcp ? "" : g->http_auth,
+                                         g->client->user, g->client->session)
+                            : -ENOMEM;
+
+                if (e < 0)
+                        return e;
+        }
+        return 0;
+}
+
+/* The worker listens on a descriptor of its own. */
+static int duplicate_listener(const Grants *g, int *ret) {
+        if (!g->port)
+                return 0;
+        *ret = fcntl(g->port->fd, F_DUPFD_CLOEXEC, 3);
+        return *ret < 0 ? -errno : 0;
+}
+
+static int grants_make(Registry *r, Grants *g, const char *subdomain, char **ret_why) {
+        int e = 0;
+
+        if (g->client->n_requests >= r->options.max_tunnels_per_client)
+                return refuse(-ENOBUFS, ret_why,
+                              str_format("A client may have %llu tunnels here, and has them",
+                                         (unsigned long long) r->options.max_tunnels_per_client));
+        if (tunnel_wish_has_host(&g->wish))
+                e = take_name(r, g, ret_why);
+        for (unsigned i = 0; e >= 0 && i < g->wish.n_protocols; i++)
+                if (g->wish.protocols[i] == TUNNEL_TCP)
+                        e = take_port(r, g, subdomain, ret_why);
+        return e < 0 ? e : make_tunnels(r, g);
+}
+
+static void grants_commit(Registry *r, Grants *g, int port_fd, TunnelGrant *ret) {
+        g->client->n_requests++;
+        for (unsigned i = 0; i < g->wish.n_protocols; i++) {
+                Tunnel *t = TAKE_PTR(g->tunnels[i]);
+                bool tcp = t->protocol == TUNNEL_TCP;
+
+                (tcp ? g->port : g->name)->tunnels[t->protocol] = t;
+                DL_APPEND(g->client->tunnels, t);
+                r->counts.tunnels++;
+                ret[i] = (TunnelGrant) { .tunnel = tunnel_ref(t), .fd = tcp ? port_fd : -1 };
+        }
+}
+
+/* A claim that was made for nothing would keep others out for the grace time. */
+static void grants_drop(Registry *r, Grants *g) {
+        for (unsigned i = 0; i < g->wish.n_protocols; i++)
+                tunnel_unref(g->tunnels[i]);
+        if (g->name && !claim_is_used(g->name) && g->name->free_usec == 0)
+                claim_drop(r, g->name);
+        if (g->port && !claim_is_used(g->port) && g->port->free_usec == 0)
+                claim_drop(r, g->port);
+}
+
+static int add(Registry *r, Grants *g, const char *client_id, SessionName session, const char *subdomain,
+               TunnelGrant *ret, char **ret_why) {
+        int e, port_fd = -1;
+
+        g->client = client_find(r, client_id);
+        if (!g->client || g->client->session.id != session.id)
+                return -ESTALE;
+        e = grants_make(r, g, subdomain, ret_why);
+        if (e >= 0)
+                e = duplicate_listener(g, &port_fd);
+        if (e < 0) {
+                grants_drop(r, g);
+                return e;
+        }
+        grants_commit(r, g, port_fd, ret);
+        return (int) g->wish.n_protocols;
+}
+
+int registry_add(Registry *r, const char *client_id, SessionName session, const MessageReqTunnel *m,
+                 TunnelGrant ret[static TUNNEL_PROTOCOL_MAX], char **ret_why) {
+        Grants g = { .http_auth = message_str(m->http_auth) };
+        int e = tunnel_wish_parse(m, &r->options.rules, &g.wish, ret_why);
+
+        if (e < 0)
+                return e;
+        pthread_rwlock_wrlock(&r->lock);
+        e = add(r, &g, client_id, session, message_str(m->subdomain), ret, ret_why);
+        pthread_rwlock_unlock(&r->lock);
+        return e;
+}
+
+/* ---- lookups ---- */
+
+RegistryAnswer registry_find(Registry *r, TunnelProtocol protocol, const char *host, Tunnel **ret) {
+        RegistryAnswer answer = REGISTRY_UNKNOWN;
+        Claim *c;
+
+        pthread_rwlock_rdlock(&r->lock);
+        c = claim_of_host(r, host);
+        if (c && c->tunnels[protocol]) {
+                *ret = tunnel_ref(c->tunnels[protocol]);
+                answer = REGISTRY_FOUND;
+        } else if (c && !claim_is_used(c))
+                answer = REGISTRY_AWAY;
+        pthread_rwlock_unlock(&r->lock);
+        return answer;
+}
+
+int registry_find_session(Registry *r, const char *client_id, SessionName *ret) {
+        SessionName session = {};
+        Client *c;
+
+        pthread_rwlock_rdlock(&r->lock);
+        c = client_find(r, client_id);
+        if (c)
+                session = c->session;
+        pthread_rwlock_unlock(&r->lock);
+        if (session.id == 0)
+                return -ENOENT;
+        *ret = session;
+        return 0;
+}
+
+void registry_count(Registry *r, RegistryCounts *ret) {
+        pthread_rwlock_rdlock(&r->lock);
+        *ret = r->counts;
+        pthread_rwlock_unlock(&r->lock);
+}
+
+/* ---- forgetting ---- */
+
+/* Nobody accepts on the port of an absent client: those who have waited long enough in its backlog are reset. */
+static void claim_reset_visitors(const Claim *c) {
+        struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+
+        for (int i = 0; i < LISTENER_BACKLOG; i++) {
+                _cleanup_close_ int fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC);
+
+                if (fd < 0)
+                        break;
+                (void) setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+        }
+}
+
+/* Returns true while claims of the table are reserved only. */
+static bool sweep_claims(Registry *r, Claim *table, uint64_t now_usec) {
+        bool more = false;
+        Claim *c, *next;
+
+        HASH_ITER(hh, table, c, next) {
+                if (claim_is_used(c))
+                        continue;
+                if (now_usec - c->free_usec >= r->options.grace_usec) {
+                        claim_drop(r, c);
+                        continue;
+                }
+                if (c->fd >= 0 && now_usec - c->free_usec >= r->options.park_usec)
+                        claim_reset_visitors(c);
+                more = true;
+        }
+        return more;
+}
+
+static bool sweep_clients(Registry *r, uint64_t now_usec) {
+        bool more = false;
+        Client *c, *next;
+
+        HASH_ITER(hh, r->clients, c, next) {
+                if (c->session.id != 0)
+                        continue;
+                if (now_usec - c->away_usec >= r->options.grace_usec) {
+                        HASH_DEL(r->clients, c);
+                        client_free(c);
+                } else
+                        more = true;
+        }
+        return more;
+}
+
+bool registry_sweep(Registry *r, uint64_t now_usec) {
+        bool more;
+
+        pthread_rwlock_wrlock(&r->lock);
+        more = sweep_claims(r, r->names, now_usec);
+        more |= sweep_claims(r, r->ports, now_usec);
+        more |= sweep_clients(r, now_usec);
+        pthread_rwlock_unlock(&r->lock);
+        return more;
+}
+
+Registry *registry_free(Registry *r) {
+        Client *client, *next_client;
+        Claim *claim, *next;
+
+        if (!r)
+                return NULL;
+        HASH_ITER(hh, r->clients, client, next_client) {
+                client_drop_tunnels(r, client, 0);
+                HASH_DEL(r->clients, client);
+                client_free(client);
+        }
+        HASH_ITER(hh, r->names, claim, next)
+                claim_drop(r, claim);
+        HASH_ITER(hh, r->ports, claim, next)
+                claim_drop(r, claim);
+        pthread_rwlock_destroy(&r->lock);
+        free(r);
+        return NULL;
+}

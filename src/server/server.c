@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/server.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+
+#include "base/log.h"
+#include "base/parse.h"
+#include "base/str.h"
+#include "server/stopper.h"
+
+#define SWEEP_USEC USEC_PER_SEC
+
+/* ---- what main keeps ---- */
+
+unsigned server_least_busy_shard(const Server *s) {
+        unsigned best = 0;
+
+        for (unsigned i = 1; i < s->n_shards; i++)
+                if (s->shards[i].n_placed < s->shards[best].n_placed)
+                        best = i;
+        return best;
+}
+
+void server_session_began(Server *s, unsigned shard) {
+        s->shards[shard].n_placed++;
+}
+
+static void on_server_sweep(void *userdata) {
+        Server *s = userdata;
+
+        if (!registry_sweep(s->registry, clock_usec()))
+                timer_stop(s->sweep);
+}
+
+void server_session_ended(Server *s, unsigned shard) {
+        s->shards[shard].n_placed--;
+        if (s->sweep)
+                timer_start_every(s->sweep, SWEEP_USEC);
+}
+
+/* ---- signals and the end ---- */
+
+void server_end(Server *s) {
+        for (size_t i = 0; i < SERVER_SIGNALS_MAX; i++)
+                uv_close((uv_handle_t*) &s->signals[i], NULL);
+        s->stopper = stopper_free(s->stopper);
+        s->sweep = timer_free(s->sweep);
+        worker_end(s->main);
+}
+
+static void server_stop(Server *s, int signal) {
+        if (s->stopper) {
+                stopper_hurry(s->stopper);
+                return;
+        }
+        log_info("Stopping because of %s", strsignal(signal));
+        (void) sd_notify(0, "STOPPING=1");
+        if (stopper_new(&s->stopper, s) < 0)
+                _exit(EXIT_FAILURE); /* no memory to stop in an orderly way */
+}
+
+static void on_server_signal(uv_signal_t *handle, int signal) {
+        if (signal == SIGHUP)
+                log_warning("This version reads its configuration at the start only; restart it for a new one");
+        else
+                server_stop(handle->data, signal);
+}
+
+static int server_catch_signals(Server *s) {
+        static const int signals[SERVER_SIGNALS_MAX] = { SIGTERM, SIGINT, SIGHUP };
+
+        for (size_t i = 0; i < SERVER_SIGNALS_MAX; i++) {
+                uv_signal_init(&s->main->loop, &s->signals[i]);
+                s->signals[i].data = s;
+        }
+        for (size_t i = 0; i < SERVER_SIGNALS_MAX; i++) {
+                int r = uv_signal_start(&s->signals[i], on_server_signal, signals[i]);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* ---- sockets ---- */
+
+static int server_bind_one(Server *s, ListenerKind kind, const char *where) {
+        PublicSocket *socket = &s->sockets[s->n_sockets];
+        Address address;
+        int fd;
+
+        if (s->n_sockets == SHARD_LISTENERS_MAX) {
+                log_error("There are more than %u addresses to listen on", SHARD_LISTENERS_MAX);
+                return -ENOBUFS;
+        }
+        if (address_parse(where, &address) < 0)
+                return -EINVAL; /* the configuration was checked */
+        fd = listener_bind(&address);
+        if (fd < 0) {
+                log_error("Can't listen on %s: %s", where, strerror(-fd));
+                return fd;
+        }
+        *socket = (PublicSocket) { .fd = fd, .kind = kind };
+        s->n_sockets++;
+        return address_of_socket(fd, &socket->address);
+}
+
+static int server_bind(Server *s) {
+        const ConfigList *lists[LISTEN_KIND_MAX] = {
+                [LISTEN_HTTP] = &s->config->http_listen,
+                [LISTEN_HTTPS] = &s->config->https_listen,
+                [LISTEN_TUNNEL] = &s->config->tunnel_listen,
+        };
+
+        for (int kind = 0; kind < LISTEN_KIND_MAX; kind++)
+                for (size_t i = 0; i < lists[kind]->n; i++)
+                        if (lists[kind]->items[i][0] != '\0') {
+                                int r = server_bind_one(s, (ListenerKind) kind, lists[kind]->items[i]);
+
+                                if (r < 0)
+                                        return r;
+                        }
+        return 0;
+}
+
+/* The first socket of that kind, or NULL. */
+static const PublicSocket *server_socket(const Server *s, ListenerKind kind) {
+        for (unsigned i = 0; i < s->n_sockets; i++)
+                if (s->sockets[i].kind == kind)
+                        return &s->sockets[i];
+        return NULL;
+}
+
+/* The port that URLs say: of the first address. */
+static uint16_t server_port(const Server *s, ListenerKind kind) {
+        const PublicSocket *socket = server_socket(s, kind);
+
+        return socket ? address_port(&socket->address) : 0;
+}
+
+/* ---- start ---- */
+
+static int server_set_up_tls(Server *s) {
+        const ServerConfig *c = s->config;
+        _cleanup_free_ char *why = NULL, *folder = NULL;
+        int r;
+
+        if (c->certificate) {
+                r = tls_server_new_files(&s->tunnel_tls, c->certificate, c->key, NULL, &why);
+                if (r >= 0)
+                        r = tls_server_new_files(&s->https_tls, c->certificate, c->key, "http/1.1", &why);
+        } else {
+                folder = dev_ca_folder();
+                r = folder ? dev_ca_new(&s->dev_ca, folder, &why) : -ENOMEM;
+                if (r >= 0)
+                        r = tls_server_new_select(&s->tunnel_tls, dev_ca_select, s->dev_ca, NULL);
+                if (r >= 0)
+                        r = tls_server_new_select(&s->https_tls, dev_ca_select, s->dev_ca, "http/1.1");
+        }
+        if (r < 0)
+                log_error("%s", why ? why : strerror(-r));
+        return r;
+}
+
+static int server_set_up_auth(Server *s) {
+        ConfigList faults = {};
+        int r = s->config->auth == AUTH_NONE ? auth_new_none(&s->auth)
+                                             : auth_new_token_file(&s->auth, s->config->token_file, &faults);
+
+        for (size_t i = 0; i < faults.n; i++)
+                log_error("%s", faults.items[i]);
+        config_list_done(&faults);
+        return r;
+}
+
+static int server_set_up_registry(Server *s) {
+        const ServerConfig *c = s->config;
+        const PublicSocket *http = server_socket(s, LISTEN_HTTP), *tunnel = server_socket(s, LISTEN_TUNNEL);
+        RegistryOptions options = {
+                .rules = {
+                        .domain = c->domain,
+                        .reserved = &c->reserved_names,
+                        .foreign_hosts = c->auth == AUTH_NONE,
+                        .http_port = server_port(s, LISTEN_HTTP),
+                        .https_port = server_port(s, LISTEN_HTTPS),
+                        .tcp_low = c->tcp_low,
+                        .tcp_high = c->tcp_high,
+                },
+                .grace_usec = c->grace_usec,
+                .park_usec = c->park_usec,
+                .max_clients = c->max_clients,
+                .max_tunnels_per_client = c->max_tunnels_per_client,
+        };
+
+        /* tcp tunnels are for those who may reach the http tunnels */
+        options.tcp_address = http ? http->address : tunnel->address;
+        return registry_new(&s->registry, &options);
+}
+
+static int server_make_shards(Server *s) {
+        unsigned n = s->config->n_workers > 0 ? (unsigned) s->config->n_workers : uv_available_parallelism();
+
+        s->shards = new0(Shard, n);
+        if (!s->shards)
+                return -ENOMEM;
+        for (; s->n_shards < n; s->n_shards++) {
+                Shard *sh = &s->shards[s->n_shards];
+                int r = worker_new(&sh->worker, s->n_shards);
+
+                if (r < 0)
+                        return r;
+                sh->worker->userdata = sh;
+                sh->server = s;
+        }
+        return 0;
+}
+
+/* Visitors need a descriptor each, and their streams another. */
+static void raise_descriptor_limit(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+                limit.rlim_cur = limit.rlim_max;
+                (void) setrlimit(RLIMIT_NOFILE, &limit);
+        }
+}
+
+static int server_set_up(Server *s) {
+        int r;
+
+        raise_descriptor_limit();
+        r = worker_new(&s->main, UINT_MAX);
+        if (r < 0)
+                return r;
+        s->main->userdata = s;
+        r = server_set_up_auth(s);
+        if (r >= 0)
+                r = server_set_up_tls(s);
+        if (r >= 0)
+                r = server_bind(s);
+        if (r >= 0)
+                r = server_set_up_registry(s);
+        if (r >= 0)
+                r = timer_new(&s->sweep, s->main, on_server_sweep, s);
+        return r < 0 ? r : server_make_shards(s);
+}
+
+static void on_shard_start(Worker *w, Mail *mail) {
+        free(mail);
+        shard_update_listeners(shard_of(w));
+}
+
+static int server_start_shards(Server *s) {
+        for (unsigned i = 0; i < s->n_shards; i++) {
+                Mail *start = new0(Mail, 1);
+                int r;
+
+                if (!start)
+                        return -ENOMEM;
+                worker_post(s->shards[i].worker, start, on_shard_start);
+                r = worker_start(s->shards[i].worker);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* "http=ADDR:PORT,ADDR:PORT", or "" when there is none. */
+static void describe_sockets(const Server *s, ListenerKind kind, const char *name, char *ret, size_t size) {
+        char address[ADDRESS_TEXT_MAX];
+        size_t n = 0;
+
+        ret[0] = '\0';
+        for (unsigned i = 0; i < s->n_sockets && n < size; i++)
+                if (s->sockets[i].kind == kind)
+                        n += (size_t) snprintf(ret + n, size - n, "%s%s%s", n == 0 ? name : ",", n == 0 ? "=" : "",
+                                               address_format(&s->sockets[i].address, address));
+}
+
+static void server_tell_ready(const Server *s) {
+        char http[512], https[512], tunnel[512];
+
+        describe_sockets(s, LISTEN_HTTP, " http", http, sizeof(http));
+        describe_sockets(s, LISTEN_HTTPS, " https", https, sizeof(https));
+        describe_sockets(s, LISTEN_TUNNEL, " tunnel", tunnel, sizeof(tunnel));
+        printf("Ready: domain=%s%s%s%s\n", s->config->domain, http, https, tunnel);
+        fflush(stdout);
+        log_struct(LOG_INFO, LOG_FIELDS({ "PGROK_EVENT", "ready" }), "Ready: domain=%s%s%s%s", s->config->domain, http,
+                   https, tunnel);
+        (void) sd_notify(0, "READY=1");
+}
+
+static void server_done(Server *s) {
+        for (unsigned i = 0; i < s->n_shards; i++)
+                worker_free(s->shards[i].worker);
+        free(s->shards);
+        timer_free(s->sweep);
+        registry_free(s->registry);
+        tls_server_unref(s->https_tls);
+        tls_server_unref(s->tunnel_tls);
+        dev_ca_free(s->dev_ca);
+        auth_free(s->auth);
+        for (unsigned i = 0; i < s->n_sockets; i++)
+                safe_close(s->sockets[i].fd);
+        worker_free(s->main);
+}
+
+int server_run(const ServerConfig *config) {
+        Server s = { .config = config };
+        int r = server_set_up(&s);
+
+        if (r < 0) {
+                log_error("Can't start: %s", strerror(-r));
+                server_done(&s);
+                return EXIT_FAILURE;
+        }
+        r = server_catch_signals(&s);
+        if (r >= 0)
+                r = server_start_shards(&s);
+        if (r < 0) {
+                log_error("Can't start: %s", strerror(-r));
+                return EXIT_FAILURE; /* threads may run: leave everything to the kernel */
+        }
+        server_tell_ready(&s);
+        worker_run(s.main);
+        for (unsigned i = 0; i < s.n_shards; i++)
+                worker_join(s.shards[i].worker);
+        server_done(&s);
+        log_info("Stopped");
+        return EXIT_SUCCESS;
+}

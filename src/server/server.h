@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The server as a whole: what its threads share, and the main thread's own affairs. */
+
+#include "net/timer.h"
+#include "net/tls.h"
+#include "server/auth.h"
+#include "server/config.h"
+#include "server/dev-ca.h"
+#include "server/registry.h"
+#include "server/shard.h"
+
+typedef struct Stopper Stopper;
+
+#define SERVER_SIGNALS_MAX 3
+
+typedef struct PublicSocket {
+        int fd; /* owned, listening; each shard polls its own duplicate */
+        ListenerKind kind;
+        Address address;
+} PublicSocket;
+
+typedef struct Server {
+        /* shared, immutable while the workers run */
+        const ServerConfig *config; /* borrowed */
+        Worker *main;               /* owned; its userdata is the server */
+        Shard *shards;              /* owned, n_shards of them; each is its worker's own */
+        unsigned n_shards;
+        PublicSocket sockets[SHARD_LISTENERS_MAX];
+        unsigned n_sockets;
+        DevCa *dev_ca; /* owned; NULL without --dev */
+        TlsServer *https_tls, *tunnel_tls; /* references */
+
+        /* shared, locked by itself */
+        Registry *registry; /* owned */
+
+        /* main only */
+        Auth *auth; /* owned */
+        uint64_t last_session_id;
+        Stopper *stopper; /* owned; NULL until the server is to stop */
+        Timer *sweep;     /* owned; runs while something is reserved */
+        uv_signal_t signals[SERVER_SIGNALS_MAX];
+} Server;
+
+/* Binds, starts the workers, and serves until a signal says stop. Logs. Returns the exit status. */
+int server_run(const ServerConfig *config);
+
+/* ---- main only ---- */
+
+unsigned server_least_busy_shard(const Server *s);
+void server_session_began(Server *s, unsigned shard);
+void server_session_ended(Server *s, unsigned shard);
+
+/* The shards have nothing left: end the main loop too. */
+void server_end(Server *s);

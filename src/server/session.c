@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/session.h"
+
+#include <gnutls/crypto.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "server/login.h"
+#include "server/shard.h"
+
+static void session_set_label(Session *s) {
+        uint8_t hash[32] = {};
+
+        (void) gnutls_hash_fast(GNUTLS_DIG_SHA256, s->spec.client_id, strlen(s->spec.client_id), hash);
+        hex_encode(hash, (SESSION_LABEL_MAX - 1) / 2, s->label);
+}
+
+void session_init(Session *s, const SessionOps *ops, Shard *shard, const SessionSpec *spec) {
+        char peer[ADDRESS_TEXT_MAX];
+
+        s->ops = ops;
+        s->shard = shard;
+        s->spec = *spec;
+        session_set_label(s);
+        HASH_ADD(hh, shard->sessions, spec.id, sizeof(s->spec.id), s);
+        shard_update_listeners(shard);
+        log_struct(LOG_INFO,
+                   LOG_FIELDS({ "PGROK_EVENT", "login" }, { "PGROK_CLIENT", s->label },
+                              { "PGROK_USER", s->spec.user }),
+                   "Client %s%s%s has logged in from %s", s->label, *s->spec.user ? " of " : "", s->spec.user,
+                   address_format(&s->spec.peer, peer));
+}
+
+void session_done(Session *s) {
+        explicit_bzero(s->spec.client_id, strlen(s->spec.client_id));
+        free(s->spec.client_id);
+        free(s->spec.user);
+}
+
+void session_destroy(Session *s) {
+        Shard *shard = s->shard;
+
+        HASH_DEL(shard->sessions, s); /* first: a visitor that is let go looks for it again */
+        tcp_port_close_all(&s->ports);
+        s->ops->destroy(s);
+        if (!shard->stopping)
+                shard_update_listeners(shard);
+}
+
+void session_open_stream(Session *s, Opening *o, Tunnel *t, const Address *visitor, OpenedFn opened) {
+        *o = (Opening) { .session = s, .tunnel = t, .visitor = visitor, .opened = opened };
+        s->ops->open_stream(s, o);
+}
+
+void opening_cancel(Opening *o) {
+        Session *s = TAKE_PTR(o->session);
+
+        if (s)
+                s->ops->cancel(s, o);
+}
+
+void opening_finish(Opening *o, Stream *stream) {
+        o->half_close = o->session->spec.half_close;
+        o->session = NULL;
+        o->opened(o, stream);
+}
+
+void session_end(Session *s, const char *reason) {
+        log_struct(LOG_INFO,
+                   LOG_FIELDS({ "PGROK_EVENT", "logout" }, { "PGROK_CLIENT", s->label },
+                              { "PGROK_USER", s->spec.user }),
+                   "Client %s%s%s is gone: %s", s->label, *s->spec.user ? " of " : "", s->spec.user, reason);
+        logout_post(s->shard, &s->spec);
+        session_destroy(s);
+}

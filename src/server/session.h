@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The authenticated link from a client, whatever transport it speaks, and the one verb that the rest of the
+ * server knows of it: open a stream to this tunnel for this visitor. */
+
+#include <stdbool.h>
+#include <uthash.h>
+
+#include "net/address.h"
+#include "net/stream.h"
+#include "proto/message.h"
+#include "server/registry.h"
+#include "server/tcp-port.h"
+
+#define SESSION_LABEL_MAX 13
+
+typedef struct Session Session;
+typedef struct Opening Opening;
+struct Shard;
+
+/* Once: STREAM is the callee's and ready for the visitor's bytes; NULL when the session has ended. */
+typedef void (*OpenedFn)(Opening *o, Stream *stream);
+
+/* One visitor's wait for a stream. Embedded in the visitor; zeroed while it doesn't wait. */
+struct Opening {
+        Session *session;       /* borrowed; NULL: it doesn't wait */
+        Tunnel *tunnel;         /* borrowed; outlives the wait */
+        const Address *visitor; /* the same */
+        OpenedFn opened;
+        bool half_close;      /* once opened: the peer keeps the directions apart */
+        Opening *prev, *next; /* the session's */
+};
+
+/* What main decided about a client, for the session that is to be made of it. */
+typedef struct SessionSpec {
+        uint64_t id;
+        char *client_id; /* owned by the session on success; a secret */
+        char *user;      /* the same; "" without authentication */
+        Address peer;
+        bool half_close; /* the client keeps the directions of a stream apart; Go clients don't */
+} SessionSpec;
+
+typedef struct SessionOps {
+        /* Calls O's callback, before it returns or later. */
+        void (*open_stream)(Session *s, Opening *o);
+        void (*cancel)(Session *s, Opening *o);
+        /* The answer to one ReqTunnel: N tunnels, or none and WHY. Borrowed. */
+        void (*answer)(Session *s, const MessageReqTunnel *request, const TunnelGrant *grants, int n, const char *why);
+        /* A connection on which the client registered for visitors. Owns STREAM. NULL: no such thing here. */
+        void (*add_proxy)(Session *s, Stream *stream);
+        /* Tells every waiting visitor that the session has ended, and frees it. The shard knows it no more. */
+        void (*destroy)(Session *s);
+} SessionOps;
+
+/* The common part; each kind of session embeds it first. loop: its shard's */
+struct Session {
+        const SessionOps *ops;
+        struct Shard *shard; /* borrowed; outlives the session */
+        SessionSpec spec;
+        char label[SESSION_LABEL_MAX]; /* how people see the client: the beginning of its id's SHA-256, in hex */
+        TcpPort *ports;                /* owned: where its tcp tunnels listen */
+        UT_hash_handle hh;             /* in the shard, by id */
+};
+
+/* Enters S, filled with ops and zeroes, into SHARD under SPEC's id. */
+void session_init(Session *s, const SessionOps *ops, struct Shard *shard, const SessionSpec *spec);
+
+/* Frees what the common part owns, for ops->destroy(). */
+void session_done(Session *s);
+
+void session_open_stream(Session *s, Opening *o, Tunnel *t, const Address *visitor, OpenedFn opened);
+
+/* The visitor waits no longer. Takes one that doesn't wait. */
+void opening_cancel(Opening *o);
+
+/* For kinds of sessions: hands STREAM (NULL: the session has ended) to the visitor. */
+void opening_finish(Opening *o, Stream *stream);
+
+/* Ends S because of REASON, half a sentence for the log, and tells main. S is freed. */
+void session_end(Session *s, const char *reason);
+
+/* Frees S without a word to anybody but its waiting visitors. */
+void session_destroy(Session *s);

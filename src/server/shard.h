@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* One worker's part of the server: the sessions, visitors and not yet known connections that live on its loop, and
+ * its share of the public listeners. It listens while it owns a session; shard 0 always does. */
+
+#include <stdbool.h>
+
+#include "net/listener.h"
+#include "net/worker.h"
+#include "server/session.h"
+
+typedef struct Shard Shard;
+struct Server;
+struct Gate;
+struct Visitor;
+
+typedef enum ListenerKind { LISTEN_HTTP, LISTEN_HTTPS, LISTEN_TUNNEL, LISTEN_KIND_MAX } ListenerKind;
+
+#define SHARD_LISTENERS_MAX 32 /* of all kinds together */
+
+struct Shard {
+        Worker *worker;        /* owned by the server */
+        struct Server *server; /* borrowed; what it shares is immutable or locked */
+        Session *sessions;     /* by id */
+        struct Gate *gates;    /* connections on the tunnel port that haven't said who they are */
+        struct Visitor *visitors;
+        unsigned n_gates, n_visitors, n_parked;
+        Listener *listeners[SHARD_LISTENERS_MAX]; /* owned */
+        ListenerKind kinds[SHARD_LISTENERS_MAX];
+        unsigned n_listeners;
+        unsigned n_placed; /* main's: sessions that it has placed here */
+        bool stopping, told_idle;
+        Mail idle_mail;
+};
+
+static inline Shard *shard_of(Worker *w) {
+        return w->userdata;
+}
+
+/* Opens or closes its listeners, as its sessions ask for. */
+void shard_update_listeners(Shard *sh);
+
+/* A gate came or went: the tunnel port rests while too many are open. */
+void shard_update_gates(Shard *sh);
+
+/* NULL if it has ended. */
+Session *shard_find_session(Shard *sh, uint64_t id);
+
+/* Accepts no more, lets go who still waits, and tells the stopper once no visitor is left. */
+void shard_stop(Shard *sh);
+
+/* Closes everything there is. */
+void shard_abort(Shard *sh);
+
+/* For visitors that go while stopping. */
+void shard_check_idle(Shard *sh);

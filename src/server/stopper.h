@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* An orderly end: accept no more, let visitors finish for a while, close everything, end the workers. */
+
+#include "server/server.h"
+
+/* Begins it. Returns 0 or -ENOMEM. loop: main */
+int stopper_new(Stopper **ret, Server *s);
+
+/* Waits for nobody any more. */
+void stopper_hurry(Stopper *st);
+
+/* Mail from a shard without visitors. */
+void stopper_on_idle(Worker *w, Mail *mail);
+
+/* Takes NULL; returns NULL. */
+Stopper *stopper_free(Stopper *st);

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/tunnel-request.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "server/server.h"
+#include "server/visitor.h"
+
+typedef struct TunnelRequest {
+        Mail mail;
+        SessionName session;
+        char *client_id, *label; /* owned */
+        Message request;         /* owned: a ReqTunnel */
+        TunnelGrant grants[TUNNEL_PROTOCOL_MAX]; /* owned, n of them */
+        int n;                                   /* negative: refused */
+        char *why;                               /* owned: then the reason */
+} TunnelRequest;
+
+static void tunnel_request_free(TunnelRequest *r) {
+        for (int i = 0; i < r->n; i++) {
+                tunnel_unref(r->grants[i].tunnel);
+                safe_close(r->grants[i].fd);
+        }
+        message_done(&r->request);
+        free(r->client_id);
+        free(r->label);
+        free(r->why);
+        free(r);
+}
+
+/* ---- back at the session ---- */
+
+static void on_tunnel_answered(Worker *w, Mail *mail) {
+        TunnelRequest *r = container_of(mail, TunnelRequest, mail);
+        Session *s = shard_find_session(shard_of(w), r->session.id);
+
+        if (s && r->n != -ESTALE) {
+                for (int i = 0; i < r->n; i++)
+                        if (r->grants[i].fd >= 0)
+                                tcp_port_open(&s->ports, s->shard, TAKE_FD(r->grants[i].fd), r->grants[i].tunnel);
+                s->ops->answer(s, &r->request.req_tunnel, r->grants, r->n, r->why ? r->why : "Out of memory");
+        }
+        tunnel_request_free(r);
+}
+
+/* ---- main ---- */
+
+static void on_retry_parked(Worker *w, Mail *mail) {
+        visitor_retry_parked(shard_of(w));
+        free(mail);
+}
+
+/* A new tunnel may be what parked visitors wait for. Without memory they wait for their timeout. */
+static void retry_parked(Server *s) {
+        for (unsigned i = 0; i < s->n_shards; i++) {
+                Mail *mail = new0(Mail, 1);
+
+                if (mail)
+                        worker_post(s->shards[i].worker, mail, on_retry_parked);
+        }
+}
+
+static void log_answer(const TunnelRequest *r) {
+        for (int i = 0; i < r->n; i++)
+                log_struct(LOG_INFO,
+                           LOG_FIELDS({ "PGROK_EVENT", "tunnel" }, { "PGROK_TUNNEL", r->grants[i].tunnel->url },
+                                      { "PGROK_USER", r->grants[i].tunnel->user }, { "PGROK_CLIENT", r->label }),
+                           "Tunnel %s leads to client %s", r->grants[i].tunnel->url, r->label);
+        if (r->why)
+                log_struct(LOG_WARNING, LOG_FIELDS({ "PGROK_EVENT", "refused" }, { "PGROK_CLIENT", r->label }),
+                           "Refused a tunnel to client %s: %s", r->label, r->why);
+}
+
+static void on_tunnel_request(Worker *w, Mail *mail) {
+        TunnelRequest *r = container_of(mail, TunnelRequest, mail);
+        Server *s = w->userdata;
+
+        r->n = registry_add(s->registry, r->client_id, r->session, &r->request.req_tunnel, r->grants, &r->why);
+        log_answer(r);
+        worker_post(s->shards[r->session.worker].worker, &r->mail, on_tunnel_answered);
+        if (r->n > 0)
+                retry_parked(s);
+}
+
+/* ---- the session ---- */
+
+static int copy_request(const MessageReqTunnel *m, MessageReqTunnel *ret) {
+        ret->remote_port = m->remote_port;
+        if (str_replace(&ret->req_id, m->req_id) < 0 || str_replace(&ret->protocol, m->protocol) < 0 ||
+            str_replace(&ret->hostname, m->hostname) < 0 || str_replace(&ret->subdomain, m->subdomain) < 0 ||
+            str_replace(&ret->http_auth, m->http_auth) < 0)
+                return -ENOMEM;
+        return 0;
+}
+
+int tunnel_request_post(Session *s, const MessageReqTunnel *m) {
+        TunnelRequest *r = new0(TunnelRequest, 1);
+
+        if (!r)
+                return -ENOMEM;
+        r->session = (SessionName) { .worker = s->shard->worker->index, .id = s->spec.id };
+        r->request.type = MESSAGE_REQ_TUNNEL;
+        if (copy_request(m, &r->request.req_tunnel) < 0 || str_replace(&r->client_id, s->spec.client_id) < 0 ||
+            str_replace(&r->label, s->label) < 0) {
+                tunnel_request_free(r);
+                return -ENOMEM;
+        }
+        worker_post(s->shard->server->main, &r->mail, on_tunnel_request);
+        return 0;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/tunnel.h"
+
+#include <errno.h>
+
+#include "base/str.h"
+
+static const char *const protocol_names[TUNNEL_PROTOCOL_MAX] = {
+        [TUNNEL_HTTP] = "http",
+        [TUNNEL_HTTPS] = "https",
+        [TUNNEL_TCP] = "tcp",
+};
+
+const char *tunnel_protocol_to_string(TunnelProtocol p) {
+        return protocol_names[p];
+}
+
+int tunnel_protocol_from_string(const char *s, size_t n) {
+        for (int p = 0; p < TUNNEL_PROTOCOL_MAX; p++)
+                if (str_equal_nocase(s, n, protocol_names[p]))
+                        return p;
+        return -EINVAL;
+}
+
+static int encode_http_auth(const char *http_auth, char **ret) {
+        size_t n = strlen(http_auth);
+
+        if (n == 0)
+                return 0;
+        *ret = malloc(BASE64_SIZE(n));
+        if (!*ret)
+                return -ENOMEM;
+        base64_encode((const uint8_t*) http_auth, n, *ret);
+        return 0;
+}
+
+int tunnel_new(Tunnel **ret, TunnelProtocol protocol, const char *url, const char *host, uint16_t port,
+               const char *http_auth, const char *user, SessionName session) {
+        _cleanup_(tunnel_unrefp) Tunnel *t = new0(Tunnel, 1);
+
+        if (!t)
+                return -ENOMEM;
+        t->n_refs = 1;
+        t->protocol = protocol;
+        t->port = port;
+        t->session = session;
+        if (str_replace(&t->url, url) < 0 || str_replace(&t->host, host) < 0 || str_replace(&t->user, user) < 0 ||
+            encode_http_auth(http_auth, &t->http_auth) < 0)
+                return -ENOMEM;
+        *ret = TAKE_PTR(t);
+        return 0;
+}
+
+Tunnel *tunnel_ref(Tunnel *t) {
+        if (t)
+                atomic_fetch_add_explicit(&t->n_refs, 1, memory_order_relaxed);
+        return t;
+}
+
+Tunnel *tunnel_unref(Tunnel *t) {
+        if (!t || atomic_fetch_sub(&t->n_refs, 1) > 1)
+                return NULL;
+        if (t->http_auth)
+                explicit_bzero(t->http_auth, strlen(t->http_auth));
+        free(t->http_auth);
+        free(t->url);
+        free(t->host);
+        free(t->user);
+        free(t);
+        return NULL;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* One public name or port that leads to one client. Immutable but for its links in the registry, counted
+ * by references; any thread. */
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/macro.h"
+
+typedef enum TunnelProtocol { TUNNEL_HTTP, TUNNEL_HTTPS, TUNNEL_TCP, TUNNEL_PROTOCOL_MAX } TunnelProtocol;
+
+/* Names a session on any thread. Ids are never used twice; 0 is none. */
+typedef struct SessionName {
+        unsigned worker;
+        uint64_t id;
+} SessionName;
+
+typedef struct Tunnel Tunnel;
+struct Tunnel {
+        atomic_uint n_refs;
+        TunnelProtocol protocol;
+        char *url;       /* owned: as NewTunnel and StartProxy say it */
+        char *host;      /* owned: the public name; of tcp tunnels the server's domain */
+        uint16_t port;   /* of tcp tunnels */
+        char *http_auth; /* owned: what `Authorization: Basic` must carry, or NULL */
+        char *user;      /* owned: whose it is; "" without authentication */
+        SessionName session;
+        Tunnel *prev, *next; /* of the same client; the main thread's */
+};
+
+const char *tunnel_protocol_to_string(TunnelProtocol p);
+
+/* Returns the protocol or -EINVAL. */
+int tunnel_protocol_from_string(const char *s, size_t n);
+
+/* With one reference. HTTP_AUTH: "user:password", or "". Returns 0 or -ENOMEM. */
+int tunnel_new(Tunnel **ret, TunnelProtocol protocol, const char *url, const char *host, uint16_t port,
+               const char *http_auth, const char *user, SessionName session);
+Tunnel *tunnel_ref(Tunnel *t); /* takes NULL */
+Tunnel *tunnel_unref(Tunnel *t);
+
+DEFINE_CLEANUP(Tunnel*, tunnel_unref);
