@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "client/client.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#include "base/log.h"
+#include "base/parse.h"
+#include "base/str.h"
+#include "client/backoff.h"
+#include "client/classic.h"
+#include "client/identity.h"
+#include "client/service.h"
+#include "client/visitors.h"
+#include "net/timer.h"
+
+/*  connecting ──► session ──lost──► waiting (back-off) ──► connecting …
+ *                    └──refused──► exit 3, if we were never online and are no daemon; else waiting, for long
+ *
+ * A tunnel that is refused while others are up is asked for again in the same session, after the same long
+ * wait.
+ * Visitors outlive the session that brought them. */
+
+#define RECONNECT_MIN_USEC (1 * USEC_PER_SEC)
+#define RECONNECT_MAX_USEC (30 * USEC_PER_SEC)
+#define REFUSED_MIN_USEC (10 * USEC_PER_SEC) /* after we were online: our own old session may hold the name */
+#define REFUSED_MAX_USEC (300 * USEC_PER_SEC)
+#define STABLE_USEC (10 * USEC_PER_SEC) /* online for so long: the next loss is a new one */
+#define READY_TIMEOUT_USEC (5 * USEC_PER_SEC)
+#define STOP_TIMEOUT_SEC 1
+
+typedef struct Client {
+        Worker *worker;       /* owned */
+        ClientConfig *config; /* borrowed */
+        Report report;
+        TlsClient *tls; /* owned */
+        Tunnels tunnels;
+        Visitors *visitors;   /* owned */
+        Identity *identity;   /* owned; NULL: without a state folder */
+        char *client_id;      /* owned */
+        Classic *session;     /* owned; NULL while waiting */
+        Timer *retry;         /* owned: the next session */
+        Timer *retry_refused; /* owned: the refused tunnels */
+        Timer *ready;         /* owned: READY at the latest; NULL once it was said */
+        Timer *watchdog;      /* owned, or NULL */
+        uv_signal_t signals[3];
+        size_t n_signals;
+        Backoff lost, refused;
+        uint64_t online_usec; /* since when; 0: not online */
+        bool is_daemon;
+        bool was_online; /* with all tunnels */
+        bool is_stopping;
+        int exit_status;
+} Client;
+
+/* Lets go of everything that keeps the loop running. */
+static void client_close(Client *c) {
+        c->session = classic_free(c->session);
+        c->visitors = visitors_free(c->visitors);
+        c->retry = timer_free(c->retry);
+        c->retry_refused = timer_free(c->retry_refused);
+        c->ready = timer_free(c->ready);
+        c->watchdog = timer_free(c->watchdog);
+        while (c->n_signals > 0)
+                uv_close((uv_handle_t*) &c->signals[--c->n_signals], NULL);
+}
+
+static void on_alarm(int signal_number _unused_) {
+        _exit(EXIT_SUCCESS);
+}
+
+/* The loop ends when its handles are closed. Only a name lookup in the C library can hold it up. */
+static void client_stop(Client *c, int exit_status) {
+        if (c->is_stopping)
+                return;
+        c->is_stopping = true;
+        c->exit_status = exit_status;
+        service_stopping();
+        if (exit_status == EXIT_SUCCESS) {
+                signal(SIGALRM, on_alarm);
+                alarm(STOP_TIMEOUT_SEC);
+        }
+        client_close(c);
+        worker_end(c->worker);
+}
+
+static void client_say_ready(Client *c) {
+        if (!c->ready)
+                return;
+        c->ready = timer_free(c->ready);
+        service_ready();
+}
+
+static void client_update_status(Client *c) {
+        if (c->online_usec > 0)
+                service_status("Online at %s, %zu of %zu tunnels", c->config->server,
+                               tunnels_count(&c->tunnels, TUNNEL_UP), c->tunnels.n);
+        else
+                service_status("Offline, trying %s", c->config->server);
+        if (c->online_usec == 0 || tunnels_are_answered(&c->tunnels))
+                client_say_ready(c);
+}
+
+static bool client_may_give_up(const Client *c) {
+        return !c->is_daemon && !c->was_online;
+}
+
+/* How long to wait after a refusal. */
+static uint64_t client_refused_delay(Client *c) {
+        c->refused.min_usec = c->was_online ? REFUSED_MIN_USEC : REFUSED_MAX_USEC;
+        return backoff_next(&c->refused);
+}
+
+static void on_session_online(const char *client_id, void *userdata) {
+        Client *c = userdata;
+        int r = str_replace(&c->client_id, client_id);
+
+        if (r >= 0 && c->identity)
+                r = identity_set(c->identity, client_id);
+        if (r < 0)
+                log_warning("Can't keep the client id, names may change after a restart: %s, ignoring",
+                            strerror(-r));
+        c->online_usec = clock_usec();
+        report_online(&c->report, c->config->server);
+        classic_ask(c->session);
+}
+
+static void on_session_tunnel_up(Tunnel *tunnel, void *userdata) {
+        Client *c = userdata;
+        const TunnelUrl *u = tunnel->urls + tunnel->n_urls - 1;
+        char local[TARGET_TEXT_MAX];
+
+        report_tunnel(&c->report, &(ReportTunnel) {
+                                          .name = tunnel->config->name,
+                                          .url = u->url,
+                                          .proto = u->proto,
+                                          .local = target_format(&tunnel->config->target, local),
+                                  });
+        if (tunnels_count(&c->tunnels, TUNNEL_UP) == c->tunnels.n) {
+                c->was_online = true;
+                backoff_reset(&c->refused);
+        }
+        visitors_tunnel_up(c->visitors);
+        client_update_status(c);
+}
+
+static void on_session_tunnel_refused(Tunnel *tunnel, const char *why, void *userdata) {
+        Client *c = userdata;
+
+        report_error(&c->report, tunnel->config->name, why);
+        if (client_may_give_up(c)) {
+                client_stop(c, CLIENT_EXIT_REFUSED);
+                return;
+        }
+        timer_start(c->retry_refused, client_refused_delay(c));
+        client_update_status(c);
+}
+
+static void on_retry_refused(void *userdata) {
+        Client *c = userdata;
+
+        if (!c->session || c->online_usec == 0)
+                return; /* the next session asks for all */
+        tunnels_retry_refused(&c->tunnels);
+        classic_ask(c->session);
+}
+
+static void on_session_visitor(Stream *stream, Buffer *head, const MessageStartProxy *start, void *userdata) {
+        Client *c = userdata;
+
+        visitors_add(c->visitors, stream, head, start);
+}
+
+/* Owned by the caller, or NULL. */
+static char *explain_end(SessionEnd end, const char *why) {
+        if (end == SESSION_UNTRUSTED)
+                return str_format("%s (--ca-file FILE or client.ca_file names a CA to trust)", why);
+        return strdup(why);
+}
+
+/* A Go server ends a session whose first tunnel it refuses: coming back at once would be no use. */
+static bool client_is_refused(const Client *c, SessionEnd end) {
+        if (end == SESSION_REFUSED)
+                return true;
+        return c->online_usec > 0 && tunnels_count(&c->tunnels, TUNNEL_REFUSED) > 0 &&
+               tunnels_count(&c->tunnels, TUNNEL_UP) == 0;
+}
+
+static void client_wait(Client *c, SessionEnd end, const char *why) {
+        uint64_t delay;
+
+        if (c->online_usec > 0 && clock_usec() - c->online_usec >= STABLE_USEC)
+                backoff_reset(&c->lost);
+        delay = client_is_refused(c, end) ? client_refused_delay(c) : backoff_next(&c->lost);
+        c->online_usec = 0;
+        report_offline(&c->report, why, delay);
+        timer_start(c->retry, delay);
+        client_update_status(c);
+}
+
+static void on_session_ended(SessionEnd end, const char *why, void *userdata) {
+        Client *c = userdata;
+        _cleanup_free_ char *text = explain_end(end, why); /* WHY may go with the session */
+
+        c->session = classic_free(c->session);
+        timer_stop(c->retry_refused);
+        if (end != SESSION_LOST && client_may_give_up(c)) {
+                report_error(&c->report, NULL, text ? text : "Out of memory");
+                client_stop(c, end == SESSION_REFUSED ? CLIENT_EXIT_REFUSED : CLIENT_EXIT_FAILURE);
+        } else
+                client_wait(c, end, text ? text : "Out of memory");
+}
+
+static const SessionOps session_ops = {
+        .online = on_session_online,
+        .tunnel_up = on_session_tunnel_up,
+        .tunnel_refused = on_session_tunnel_refused,
+        .visitor = on_session_visitor,
+        .ended = on_session_ended,
+};
+
+/* A token file may have changed since the last session. */
+static void client_read_token(Client *c) {
+        _cleanup_free_ char *why = NULL;
+
+        if (client_config_read_token(c->config, &why) < 0)
+                log_warning("%s, ignoring", why ? why : "Out of memory");
+}
+
+static void client_connect(Client *c) {
+        SessionParams params = {
+                .link = {
+                        .worker = c->worker,
+                        .tls = c->tls,
+                        .host = c->config->server_host,
+                        .port = c->config->server_port,
+                        .tls_name = c->config->tls_name,
+                        .http_proxy = c->config->http_proxy,
+                },
+                .token = c->config->token,
+                .client_id = c->client_id,
+                .tunnels = &c->tunnels,
+        };
+        int r = classic_new(&c->session, &params, &session_ops, c);
+
+        if (r < 0)
+                client_wait(c, SESSION_LOST,
+                            r == -EINVAL ? "the HTTP proxy's URL is unreadable" : strerror(-r));
+}
+
+static void on_retry(void *userdata) {
+        Client *c = userdata;
+
+        client_read_token(c);
+        client_connect(c);
+}
+
+static void on_ready_timeout(void *userdata) {
+        client_say_ready(userdata);
+}
+
+static void on_watchdog(void *userdata _unused_) {
+        service_watchdog();
+}
+
+static void on_signal(uv_signal_t *handle, int signal_number _unused_) {
+        client_stop(handle->data, EXIT_SUCCESS);
+}
+
+/* Once they are closed, a further signal has its default action: it ends us at once. */
+static int client_init_signals(Client *c) {
+        static const int numbers[ELEMENTSOF(c->signals)] = { SIGINT, SIGTERM, SIGHUP };
+
+        for (size_t i = 0; i < ELEMENTSOF(numbers); i++) {
+                int r = uv_signal_init(&c->worker->loop, &c->signals[i]);
+
+                if (r < 0)
+                        return r;
+                c->n_signals++;
+                c->signals[i].data = c;
+                r = uv_signal_start(&c->signals[i], on_signal, numbers[i]);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int client_init_timers(Client *c) {
+        uint64_t watchdog = service_watchdog_usec();
+        int r = timer_new(&c->retry, c->worker, on_retry, c);
+
+        if (r >= 0)
+                r = timer_new(&c->retry_refused, c->worker, on_retry_refused, c);
+        if (r >= 0)
+                r = timer_new_after(&c->ready, c->worker, READY_TIMEOUT_USEC, on_ready_timeout, c);
+        if (r >= 0 && watchdog > 0) {
+                r = timer_new(&c->watchdog, c->worker, on_watchdog, c);
+                if (r >= 0)
+                        timer_start_every(c->watchdog, watchdog);
+        }
+        return r;
+}
+
+/* Without a usable state folder we go on: only names and ports may change after a restart. */
+static int client_init_identity(Client *c) {
+        _cleanup_free_ char *folder = identity_state_folder(), *why = NULL;
+
+        if (!folder)
+                log_warning("There is no state folder: set HOME or XDG_STATE_HOME, ignoring");
+        else if (identity_open(&c->identity, folder, c->config->server, &why) < 0)
+                log_warning("%s, ignoring", why ? why : "Out of memory");
+        return str_replace(&c->client_id, c->identity ? identity_get(c->identity) : "");
+}
+
+static int client_init(Client *c) {
+        _cleanup_free_ char *why = NULL;
+        int r;
+
+        r = tls_client_new(&c->tls, c->config->ca_file, &why);
+        if (r < 0) {
+                report_error(&c->report, NULL, why ? why : strerror(-r));
+                return r;
+        }
+        r = worker_new(&c->worker, 0);
+        if (r >= 0)
+                r = tunnels_init(&c->tunnels, c->config->tunnels, c->config->n_tunnels);
+        if (r >= 0)
+                r = visitors_new(&c->visitors, c->worker, &c->tunnels, &c->report);
+        if (r >= 0)
+                r = client_init_identity(c);
+        if (r >= 0)
+                r = client_init_signals(c);
+        if (r >= 0)
+                r = client_init_timers(c);
+        if (r < 0)
+                report_error(&c->report, NULL, strerror(-r));
+        return r;
+}
+
+int client_run(ClientConfig *config, bool daemon, ReportMode mode) {
+        Client c = {
+                .config = config,
+                .report = { .mode = mode, .fd = STDOUT_FILENO },
+                .lost = { RECONNECT_MIN_USEC, RECONNECT_MAX_USEC, 0 },
+                .refused = { .max_usec = REFUSED_MAX_USEC },
+                .is_daemon = daemon,
+                .exit_status = CLIENT_EXIT_FAILURE,
+        };
+
+        if (client_init(&c) >= 0) {
+                client_connect(&c);
+                worker_run(c.worker);
+        }
+        client_close(&c);
+        worker_free(c.worker);
+        tunnels_done(&c.tunnels);
+        tls_client_unref(c.tls);
+        identity_free(c.identity);
+        free(c.client_id);
+        return c.exit_status;
+}

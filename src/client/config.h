@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Everything that files, the environment and the command line say to the client, checked. */
+
+#include "base/config-key.h"
+#include "client/options.h"
+#include "client/tunnel-config.h"
+
+#define SERVER_PORT_DEFAULT 4443
+
+typedef struct ClientConfig {
+        char *server; /* owned, as all strings: "host:port"; NULL: none is configured */
+        char *token;  /* or NULL; read anew by client_config_read_token() */
+        char *token_file;
+        char *ca_file;    /* NULL: the system's */
+        char *http_proxy; /* NULL: none */
+        char *transport;
+        TunnelConfig **tunnels; /* in the order of the files; those on the command line are the only ones */
+        size_t n_tunnels;
+        /* Derived from `server`: */
+        char *server_host;
+        char *tls_name; /* that the server's certificate must have */
+        uint16_t server_port;
+        char *folder; /* where the configuration is or would be, for sentences to the user */
+} ClientConfig;
+
+/* Reads all that OPTIONS ask for. Returns 0; -EINVAL when there are faults, one a line in *RET_FAULTS
+ * (which the caller must be done with in any case); or -ENOMEM. */
+int client_config_load(ClientConfig **ret, const Options *options, ConfigList *ret_faults);
+
+/* Takes NULL; returns NULL. */
+ClientConfig *client_config_free(ClientConfig *c);
+
+/* Reads token_file, if there is one, into `token`: it may have changed. Returns 0 or a negative errno with
+ * *RET_WHY a sentence owned by the caller; then the old token stays. */
+int client_config_read_token(ClientConfig *c, char **ret_why);
+
+DEFINE_CLEANUP(ClientConfig *, client_config_free);

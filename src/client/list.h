@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The configured tunnels, for people as a table, for programs as one JSON object a line. */
+
+#include "client/config.h"
+
+void list_print(const ClientConfig *c, bool json);

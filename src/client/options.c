@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "client/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+
+#include "base/log.h"
+#include "base/str.h"
+
+typedef enum OptionId {
+        OPTION_CONFIG = 256,
+        OPTION_DEV,
+        OPTION_JSON,
+        OPTION_LOG,
+        OPTION_LOG_LEVEL,
+        OPTION_OUTPUT,
+        OPTION_VERSION,
+        OPTION_SETTING, /* and up: an index into `settings` */
+} OptionId;
+
+/* Options that set a key, with the spellings of the Go programs. */
+static const struct {
+        const char *name;
+        const char *key;
+        const char *origin;
+        bool of_tunnel;
+} settings[] = {
+        { "server", "client.server", "--server", false },
+        { "serveraddr", "client.server", "--server", false },
+        { "token", "client.token", "--token", false },
+        { "authtoken", "client.token", "--token", false },
+        { "token-file", "client.token_file", "--token-file", false },
+        { "ca-file", "client.ca_file", "--ca-file", false },
+        { "http-proxy", "client.http_proxy", "--http-proxy", false },
+        { "transport", "client.transport", "--transport", false },
+        { "proto", "proto", "--proto", true },
+        { "subdomain", "subdomain", "--subdomain", true },
+        { "hostname", "hostname", "--hostname", true },
+        { "remote-port", "remote_port", "--remote-port", true },
+        { "http-auth", "http_auth", "--http-auth", true },
+        { "httpauth", "http_auth", "--http-auth", true },
+};
+
+static const struct option own_options[] = {
+        { "config", required_argument, NULL, OPTION_CONFIG },
+        { "dev", no_argument, NULL, OPTION_DEV },
+        { "json", no_argument, NULL, OPTION_JSON },
+        { "log", required_argument, NULL, OPTION_LOG },
+        { "log-level", required_argument, NULL, OPTION_LOG_LEVEL },
+        { "output", required_argument, NULL, OPTION_OUTPUT },
+        { "version", no_argument, NULL, OPTION_VERSION },
+        { "help", no_argument, NULL, 'h' },
+};
+
+static const struct {
+        const char *name;
+        Command command;
+        const char *proto; /* of targets */
+        bool takes_arguments;
+} commands[] = {
+        { "http", COMMAND_TUNNEL, "http", true },        { "https", COMMAND_TUNNEL, "https", true },
+        { "tcp", COMMAND_TUNNEL, "tcp", true },          { "start", COMMAND_START, NULL, true },
+        { "start-all", COMMAND_START_ALL, NULL, false }, { "run", COMMAND_RUN, NULL, false },
+        { "list", COMMAND_LIST, NULL, false },           { "check", COMMAND_CHECK, NULL, false },
+        { "version", COMMAND_VERSION, NULL, false },     { "help", COMMAND_HELP, NULL, true },
+};
+
+static int usage_error(char *sentence) {
+        fprintf(stderr, "pgrok: %s\nTry 'pgrok --help'.\n", sentence ? sentence : "out of memory");
+        free(sentence);
+        return -EINVAL;
+}
+
+static int add_setting(Options *o, bool of_tunnel, const OptionSetting *setting) {
+        size_t *n = of_tunnel ? &o->n_tunnel : &o->n_client;
+
+        if (*n >= OPTIONS_SETTINGS_MAX)
+                return usage_error(strdup("too many options"));
+        (of_tunnel ? o->tunnel : o->client)[(*n)++] = *setting;
+        return 0;
+}
+
+static int take_output(Options *o, const char *value) {
+        o->json = streq(value, "json");
+        if (!o->json && !streq(value, "text"))
+                return usage_error(str_format("--output is text or json, not '%s'", value));
+        return 0;
+}
+
+static int take_log_level(Options *o, const char *value) {
+        if (log_level_from_string(value) < 0)
+                return usage_error(
+                        str_format("--log-level is error, warning, info or debug, not '%s'", value));
+        o->log_level = value;
+        return 0;
+}
+
+static int take_config(Options *o, const char *value) {
+        if (o->n_configs >= OPTIONS_CONFIGS_MAX)
+                return usage_error(strdup("--config is given too often"));
+        o->configs[o->n_configs++] = value;
+        return 0;
+}
+
+static int take_option(Options *o, int id, const char *value) {
+        switch (id) {
+        case OPTION_CONFIG:
+                return take_config(o, value);
+        case OPTION_DEV:
+                o->dev = true;
+                return 0;
+        case OPTION_JSON:
+                o->json = true;
+                return 0;
+        case OPTION_LOG:
+                o->log = value;
+                return 0;
+        case OPTION_LOG_LEVEL:
+                return take_log_level(o, value);
+        case OPTION_OUTPUT:
+                return take_output(o, value);
+        case OPTION_VERSION:
+                o->command = COMMAND_VERSION;
+                return 0;
+        case 'h':
+                o->help = true;
+                return 0;
+        default: /* getopt has told what is wrong */
+                fputs("Try 'pgrok --help'.\n", stderr);
+                return -EINVAL;
+        }
+}
+
+static int take_setting(Options *o, size_t i, const char *value) {
+        OptionSetting setting = { .key = settings[i].key, .value = value, .origin = settings[i].origin };
+
+        return add_setting(o, settings[i].of_tunnel, &setting);
+}
+
+/* Is it meant as a command? A target has a digit, a colon or a dot. */
+static bool looks_like_command(const char *s) {
+        return !strpbrk(s, "0123456789:./");
+}
+
+/* The first argument names the command, or is the first target. */
+static int take_command(Options *o) {
+        const char *first = o->n_arguments > 0 ? o->arguments[0] : NULL;
+        size_t i = 0;
+
+        if (!first)
+                return o->command == COMMAND_VERSION || o->help
+                               ? 0
+                               : usage_error(strdup("what shall be tunnelled?"));
+        while (i < ELEMENTSOF(commands) && !streq(commands[i].name, first))
+                i++;
+        if (i == ELEMENTSOF(commands)) {
+                if (looks_like_command(first))
+                        return usage_error(str_format("there is no command '%s'", first));
+                return 0;
+        }
+        o->command_name = first;
+        if (o->command != COMMAND_VERSION)
+                o->command = commands[i].command;
+        o->arguments++;
+        o->n_arguments--;
+        if (o->n_arguments > 0 && !commands[i].takes_arguments)
+                return usage_error(
+                        str_format("'%s' takes no arguments, but there is '%s'", first, o->arguments[0]));
+        for (size_t k = 0; commands[i].proto && k < o->n_tunnel; k++)
+                if (streq(o->tunnel[k].key, "proto"))
+                        return usage_error(
+                                str_format("'%s' says the protocol already; --proto is too much", first));
+        if (commands[i].proto)
+                return add_setting(o, true, &(OptionSetting) { "proto", commands[i].proto, first });
+        return 0;
+}
+
+/* One name or port can't be that of several tunnels. */
+static bool is_for_one(const char *key) {
+        return streq(key, "subdomain") || streq(key, "hostname") || streq(key, "remote_port");
+}
+
+static int check_arguments(const Options *o) {
+        bool takes_targets = o->command == COMMAND_TUNNEL;
+
+        if (o->help || o->command == COMMAND_HELP || o->command == COMMAND_VERSION)
+                return 0;
+        if ((takes_targets || o->command == COMMAND_START) && o->n_arguments == 0)
+                return usage_error(
+                        str_format("'%s' needs %s", o->command_name,
+                                   takes_targets ? "a target, such as 3000" : "the name of a tunnel"));
+        for (size_t i = 0; i < o->n_tunnel; i++) {
+                const OptionSetting *s = o->tunnel + i;
+
+                if (!takes_targets)
+                        return usage_error(
+                                str_format("%s does not go with '%s': configured tunnels have their own",
+                                           s->origin, o->command_name));
+                if (o->n_arguments > 1 && is_for_one(s->key))
+                        return usage_error(str_format("%s is for one tunnel, but there are %zu targets",
+                                                      s->origin, o->n_arguments));
+        }
+        return 0;
+}
+
+int options_parse(Options *ret, int argc, char **argv) {
+        struct option table[ELEMENTSOF(settings) + ELEMENTSOF(own_options) + 1] = {};
+        Options o = {};
+        int id, r = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(settings); i++)
+                table[i] = (struct option) { settings[i].name, required_argument, NULL,
+                                            OPTION_SETTING + (int) i };
+        memcpy(table + ELEMENTSOF(settings), own_options, sizeof(own_options));
+        optind = 0; /* begin anew, also when called again */
+        while (r >= 0 && (id = getopt_long_only(argc, argv, "h", table, NULL)) != -1)
+                r = id >= OPTION_SETTING ? take_setting(&o, (size_t) (id - OPTION_SETTING), optarg)
+                                         : take_option(&o, id, optarg);
+        if (r < 0)
+                return r;
+        o.arguments = argv + optind;
+        o.n_arguments = (size_t) (argc - optind);
+        r = take_command(&o);
+        if (r >= 0)
+                r = check_arguments(&o);
+        if (r >= 0)
+                *ret = o;
+        return r;
+}

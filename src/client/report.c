@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "client/report.h"
+
+#include <json-c/json.h>
+#include <poll.h>
+
+#include "base/log.h"
+#include "base/parse.h"
+#include "base/str.h"
+
+/* A pipe or terminal that polls as writable takes this much without blocking (pipe(7)). */
+#define LINE_BYTES_MAX 4096
+#define USEC_PER_SEC_DOUBLE 1e6
+
+static bool is_writable(const Report *r) {
+        struct pollfd p = { .fd = r->fd, .events = POLLOUT };
+
+        return poll(&p, 1, 0) == 1 && (p.revents & (POLLOUT | POLLERR)) == POLLOUT;
+}
+
+/* Writes one line; LINE ends with '\n'. */
+static void write_line(Report *r, const char *line, size_t n) {
+        if (n <= LINE_BYTES_MAX && is_writable(r)) {
+                if (write(r->fd, line, n) == (ssize_t) n)
+                        return;
+        }
+        if (!r->has_lost)
+                log_warning("Nobody reads the output: events are lost, ignoring");
+        r->has_lost = true;
+}
+
+/* Owns TEXT, a line without its end, or NULL. */
+static void write_text(Report *r, char *text) {
+        _cleanup_free_ char *owned = text, *escaped = NULL, *line = NULL;
+
+        if (text)
+                escaped = str_escape(text, strlen(text));
+        if (escaped)
+                line = str_format("%s\n", escaped);
+        if (line)
+                write_line(r, line, strlen(line));
+}
+
+/* Owns EVENT. */
+static void write_json(Report *r, json_object *event) {
+        const char *text = json_object_to_json_string_ext(event, JSON_C_TO_STRING_PLAIN |
+                                                                         JSON_C_TO_STRING_NOSLASHESCAPE);
+        _cleanup_free_ char *line = text ? str_format("%s\n", text) : NULL;
+
+        if (line)
+                write_line(r, line, strlen(line));
+        json_object_put(event);
+}
+
+static void add_string(json_object *event, const char *key, const char *value) {
+        if (value)
+                json_object_object_add(event, key, json_object_new_string(value));
+}
+
+static void add_number(json_object *event, const char *key, uint64_t value) {
+        json_object_object_add(event, key, json_object_new_int64((int64_t) value));
+}
+
+/* To the millisecond. */
+static void add_seconds(json_object *event, const char *key, uint64_t usec) {
+        char text[32];
+
+        snprintf(text, sizeof(text), "%.3f", (double) usec / USEC_PER_SEC_DOUBLE);
+        json_object_object_add(event, key,
+                               json_object_new_double_s((double) usec / USEC_PER_SEC_DOUBLE, text));
+}
+
+static json_object *event_new(const char *name) {
+        json_object *event = json_object_new_object();
+
+        add_string(event, "event", name);
+        return event;
+}
+
+void report_online(Report *r, const char *server) {
+        if (r->mode == REPORT_JSON) {
+                json_object *event = event_new("online");
+
+                add_string(event, "server", server);
+                write_json(r, event);
+        } else if (r->mode == REPORT_TEXT)
+                write_text(r, str_format("Online at %s", server));
+        else
+                log_struct(LOG_INFO, LOG_FIELDS({ "PGROK_EVENT", "online" }), "Online at %s", server);
+}
+
+void report_tunnel(Report *r, const ReportTunnel *tunnel) {
+        if (r->mode == REPORT_JSON) {
+                json_object *event = event_new("tunnel");
+
+                add_string(event, "name", tunnel->name);
+                add_string(event, "url", tunnel->url);
+                add_string(event, "proto", tunnel->proto);
+                add_string(event, "local", tunnel->local);
+                write_json(r, event);
+        } else if (r->mode == REPORT_TEXT)
+                write_text(r, str_format("Tunnel %s -> %s", tunnel->url, tunnel->local));
+        else
+                log_struct(LOG_INFO, LOG_FIELDS({ "PGROK_EVENT", "tunnel" }, { "PGROK_TUNNEL", tunnel->url }),
+                           "Tunnel %s -> %s", tunnel->url, tunnel->local);
+}
+
+static void report_connection_json(Report *r, const ReportConnection *c) {
+        json_object *event = event_new("connection");
+
+        add_string(event, "name", c->name);
+        add_string(event, "url", c->url);
+        add_string(event, "visitor", c->visitor);
+        add_seconds(event, "duration", c->duration_usec);
+        add_number(event, "bytes_in", c->in_bytes);
+        add_number(event, "bytes_out", c->out_bytes);
+        add_string(event, "error", c->error);
+        write_json(r, event);
+}
+
+static char *connection_text(const ReportConnection *c) {
+        return str_format("Connection %s from %s, %.3f s, %llu bytes in, %llu bytes out%s%s", c->url,
+                          c->visitor, (double) c->duration_usec / USEC_PER_SEC_DOUBLE,
+                          (unsigned long long) c->in_bytes, (unsigned long long) c->out_bytes,
+                          c->error ? ": " : "", c->error ? c->error : "");
+}
+
+static void report_connection_log(const ReportConnection *c) {
+        _cleanup_free_ char *text = connection_text(c),
+                            *usec = str_format("%llu", (unsigned long long) c->duration_usec);
+        _cleanup_free_ char *in = str_format("%llu", (unsigned long long) c->in_bytes);
+        _cleanup_free_ char *out = str_format("%llu", (unsigned long long) c->out_bytes);
+
+        log_struct(c->error ? LOG_WARNING : LOG_INFO,
+                   LOG_FIELDS({ "PGROK_EVENT", "connection" }, { "PGROK_TUNNEL", c->url },
+                              { "PGROK_VISITOR", c->visitor }, { "PGROK_DURATION_USEC", usec },
+                              { "PGROK_BYTES_IN", in }, { "PGROK_BYTES_OUT", out }),
+                   "%s", text ? text : "Connection");
+}
+
+void report_connection(Report *r, const ReportConnection *connection) {
+        if (r->mode == REPORT_JSON)
+                report_connection_json(r, connection);
+        else if (r->mode == REPORT_TEXT)
+                write_text(r, connection_text(connection));
+        else if (log_is_on(connection->error ? LOG_WARNING : LOG_INFO))
+                report_connection_log(connection);
+}
+
+void report_offline(Report *r, const char *reason, uint64_t retry_usec) {
+        double seconds = (double) retry_usec / USEC_PER_SEC_DOUBLE;
+
+        if (r->mode == REPORT_JSON) {
+                json_object *event = event_new("offline");
+
+                add_string(event, "reason", reason);
+                add_seconds(event, "retry_in", retry_usec);
+                write_json(r, event);
+        } else if (r->mode == REPORT_TEXT)
+                write_text(r, str_format("Offline: %s; next attempt in %.1f s", reason, seconds));
+        else
+                log_struct(LOG_WARNING, LOG_FIELDS({ "PGROK_EVENT", "offline" }),
+                           "Offline: %s; next attempt in %.1f s", reason, seconds);
+}
+
+void report_error(Report *r, const char *name, const char *reason) {
+        if (r->mode == REPORT_JSON) {
+                json_object *event = event_new("error");
+
+                add_string(event, "name", name);
+                add_string(event, "reason", reason);
+                write_json(r, event);
+        }
+        log_struct(LOG_ERR, LOG_FIELDS({ "PGROK_EVENT", "error" }, { "PGROK_TUNNEL", name }), "%s%s%s%s",
+                   name ? "Tunnel " : "", name ? name : "", name ? ": " : "", reason);
+}

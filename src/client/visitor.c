@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "client/visitor.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+#include "base/parse.h"
+#include "base/str.h"
+#include "client/error-page.h"
+#include "client/local-dial.h"
+#include "net/linger.h"
+#include "net/relay.h"
+#include "net/stream-fd.h"
+
+/*  dialing ──connected──► relaying ──► done, or lingering while the visitor still sends ──► done
+ *     └──no service──► http: lingering over the 502 page ──► done
+ *                      tcp: aborted, done
+ *
+ * The relay's side A is the visitor, side B the local service. Exactly one of dial, relay and linger is set
+ * until the visitor is done; `leg` belongs to the linger once that is set. */
+
+struct Visitor {
+        Stream *leg;                /* owned */
+        Buffer *head;               /* owned, or NULL: until the relay has it */
+        Stream *local;              /* owned, or NULL */
+        LocalDial *dial;            /* owned */
+        Relay *relay;               /* owned */
+        Linger *linger;             /* owned */
+        const TunnelConfig *config; /* borrowed */
+        char *url;                  /* owned */
+        char *address;              /* owned */
+        char *error;                /* owned: what went wrong, or NULL */
+        bool is_over;               /* in good order: nothing is to be aborted */
+        uint64_t start_usec;
+        uint64_t in_bytes, out_bytes;
+        Report *report; /* borrowed */
+        VisitorDoneFn done;
+        void *userdata; /* borrowed */
+};
+
+static void visitor_finish(Visitor *v) {
+        ReportConnection connection = {
+                .name = v->config->name,
+                .url = v->url,
+                .visitor = v->address,
+                .duration_usec = clock_usec() - v->start_usec,
+                .in_bytes = v->in_bytes,
+                .out_bytes = v->out_bytes,
+                .error = v->error,
+        };
+
+        v->is_over = true;
+        report_connection(v->report, &connection);
+        v->done(v, v->userdata);
+}
+
+/* Both sides see an abort. */
+static void visitor_abort(Visitor *v) {
+        v->leg = stream_reset(v->leg);
+        v->local = stream_reset(v->local);
+        visitor_finish(v);
+}
+
+static void on_visitor_lingered(Linger *l _unused_, void *userdata) {
+        Visitor *v = userdata;
+
+        v->linger = linger_free(v->linger);
+        visitor_finish(v);
+}
+
+/* The local service can't be reached. */
+static void visitor_refuse(Visitor *v, const char *why) {
+        bool is_http = str_skip_prefix(v->url, "http:") || str_skip_prefix(v->url, "https:");
+        _cleanup_free_ char *page = is_http ? error_page_new(v->url, v->config->local, why) : NULL;
+
+        v->error = strdup(why);
+        if (page && linger_new(&v->linger, TAKE_PTR(v->leg), page, strlen(page), on_visitor_lingered, v) >= 0)
+                return;
+        visitor_abort(v);
+}
+
+/* The answer is complete. If the visitor hasn't ended, closing at once would reset the leg and may lose the
+ * answer's tail on its way. */
+static void visitor_end(Visitor *v) {
+        char c;
+
+        if (stream_read(v->leg, &c, 1) != 0 &&
+            linger_new(&v->linger, TAKE_PTR(v->leg), NULL, 0, on_visitor_lingered, v) >= 0)
+                return;
+        visitor_finish(v);
+}
+
+static char *describe_failure(const RelayResult *result) {
+        const char *who =
+                result->failed == RELAY_A ? "the visitor's connection" : "the local service's connection";
+
+        if (result->error == -ECONNRESET || result->error == -EPIPE)
+                return str_format("%s was aborted", who);
+        return str_format("%s failed: %s", who, strerror(-result->error));
+}
+
+static void on_visitor_relayed(Relay *r _unused_, const RelayResult *result, void *userdata) {
+        Visitor *v = userdata;
+
+        v->in_bytes = result->a_to_b_bytes;
+        v->out_bytes = result->b_to_a_bytes;
+        if (result->error < 0)
+                v->error = describe_failure(result);
+        v->relay = relay_free(v->relay);
+        if (result->error < 0)
+                visitor_abort(v);
+        else
+                visitor_end(v);
+}
+
+static int visitor_relay(Visitor *v) {
+        RelayOptions options = { .a_head = v->head };
+        int r = relay_new(&v->relay, v->leg, v->local, &options, on_visitor_relayed, v);
+
+        if (r >= 0)
+                v->head = NULL;
+        return r;
+}
+
+static void on_visitor_dialed(LocalDial *d _unused_, int fd, const char *why, void *userdata) {
+        Visitor *v = userdata;
+        _cleanup_free_ char *text = fd < 0 ? strdup(why) : NULL; /* WHY goes with the dial */
+        int r;
+
+        v->dial = local_dial_free(v->dial);
+        if (fd < 0) {
+                visitor_refuse(v, text ? text : "Out of memory");
+                return;
+        }
+        r = stream_fd_new(&v->local, v->leg->worker, fd);
+        if (r < 0)
+                safe_close(fd);
+        else
+                r = visitor_relay(v);
+        if (r < 0)
+                visitor_refuse(v, strerror(-r));
+}
+
+static int visitor_init(Visitor *v, const VisitorOrigin *origin) {
+        v->url = strdup(origin->url);
+        v->address = strdup(origin->address);
+        if (!v->url || !v->address)
+                return -ENOMEM;
+        stream_set_callback(v->leg, NULL, NULL);
+        stream_set_events(v->leg, 0);
+        return local_dial_new(&v->dial, v->leg->worker, &v->config->target, on_visitor_dialed, v);
+}
+
+int visitor_new(Visitor **ret, const VisitorOrigin *origin, Report *report, VisitorDoneFn done,
+                void *userdata) {
+        Visitor *v = new0(Visitor, 1);
+        int r;
+
+        if (!v) {
+                buffer_put(&origin->stream->worker->buffers, origin->head);
+                stream_reset(origin->stream);
+                return -ENOMEM;
+        }
+        *v = (Visitor) {
+                .leg = origin->stream,
+                .head = origin->head,
+                .config = origin->config,
+                .start_usec = clock_usec(),
+                .report = report,
+                .done = done,
+                .userdata = userdata,
+        };
+        r = visitor_init(v, origin);
+        if (r < 0) {
+                visitor_free(v);
+                return r;
+        }
+        *ret = v;
+        return 0;
+}
+
+Visitor *visitor_free(Visitor *v) {
+        if (!v)
+                return NULL;
+        local_dial_free(v->dial);
+        relay_free(v->relay);
+        linger_free(v->linger);
+        buffer_put(NULL, v->head);
+        free(v->url);
+        free(v->address);
+        free(v->error);
+        v->leg = v->is_over ? stream_free(v->leg) : stream_reset(v->leg);
+        v->local = v->is_over ? stream_free(v->local) : stream_reset(v->local);
+        free(v);
+        return NULL;
+}

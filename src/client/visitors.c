@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "client/visitors.h"
+
+#include <errno.h>
+#include <utlist.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "client/visitor.h"
+#include "net/timer.h"
+
+typedef struct VisitorEntry VisitorEntry;
+struct VisitorEntry {
+        VisitorEntry *prev, *next;
+        Visitors *visitors; /* borrowed */
+        Visitor *visitor;   /* owned; NULL while it waits for its tunnel: then the rest is set */
+        Stream *stream;     /* owned */
+        Buffer *head;       /* owned, or NULL */
+        char *url;          /* owned */
+        char *address;      /* owned */
+        Timer *timeout;     /* owned */
+};
+
+struct Visitors {
+        Worker *worker;         /* borrowed */
+        const Tunnels *tunnels; /* borrowed */
+        Report *report;         /* borrowed */
+        VisitorEntry *entries;  /* owned */
+        size_t n;
+};
+
+int visitors_new(Visitors **ret, Worker *w, const Tunnels *tunnels, Report *report) {
+        Visitors *v = new0(Visitors, 1);
+
+        if (!v)
+                return -ENOMEM;
+        *v = (Visitors) { .worker = w, .tunnels = tunnels, .report = report };
+        *ret = v;
+        return 0;
+}
+
+static void entry_free(VisitorEntry *e) {
+        DL_DELETE(e->visitors->entries, e);
+        e->visitors->n--;
+        visitor_free(e->visitor);
+        timer_free(e->timeout);
+        stream_reset(e->stream);
+        buffer_put(&e->visitors->worker->buffers, e->head);
+        free(e->url);
+        free(e->address);
+        free(e);
+}
+
+static void on_visitor_done(Visitor *visitor _unused_, void *userdata) {
+        entry_free(userdata);
+}
+
+static void on_url_timeout(void *userdata) {
+        VisitorEntry *e = userdata;
+
+        log_warning("A visitor came for %s, which is no tunnel of ours, ignoring", e->url);
+        entry_free(e);
+}
+
+/* Begins, or waits for the tunnel. Returns 0 or a negative errno. */
+static int entry_start(VisitorEntry *e) {
+        Visitors *v = e->visitors;
+        const Tunnel *tunnel = tunnels_find(v->tunnels, e->url);
+        VisitorOrigin origin;
+
+        if (!tunnel) {
+                if (e->timeout)
+                        return 0;
+                return timer_new_after(&e->timeout, v->worker, VISITORS_URL_WAIT_USEC, on_url_timeout, e);
+        }
+        e->timeout = timer_free(e->timeout);
+        origin = (VisitorOrigin) {
+                .stream = TAKE_PTR(e->stream),
+                .head = TAKE_PTR(e->head),
+                .config = tunnel->config,
+                .url = e->url,
+                .address = e->address,
+        };
+        return visitor_new(&e->visitor, &origin, v->report, on_visitor_done, e);
+}
+
+static VisitorEntry *entry_new(Visitors *v, const MessageStartProxy *start) {
+        VisitorEntry *e = new0(VisitorEntry, 1);
+
+        if (!e)
+                return NULL;
+        e->url = strdup(message_str(start->url));
+        e->address = strdup(message_str(start->client_addr));
+        if (!e->url || !e->address) {
+                free(e->url);
+                free(e->address);
+                free(e);
+                return NULL;
+        }
+        e->visitors = v;
+        DL_APPEND(v->entries, e);
+        v->n++;
+        return e;
+}
+
+void visitors_add(Visitors *v, Stream *stream, Buffer *head, const MessageStartProxy *start) {
+        VisitorEntry *e = entry_new(v, start);
+        int r = -ENOMEM;
+
+        if (e) {
+                e->stream = stream;
+                e->head = head;
+                r = entry_start(e);
+        } else {
+                stream_reset(stream);
+                buffer_put(&v->worker->buffers, head);
+        }
+        if (r < 0) {
+                log_warning("Can't serve a visitor: %s, ignoring", strerror(-r));
+                if (e)
+                        entry_free(e);
+        }
+}
+
+void visitors_tunnel_up(Visitors *v) {
+        VisitorEntry *e, *next;
+
+        DL_FOREACH_SAFE(v->entries, e, next) {
+                if (!e->visitor && entry_start(e) < 0)
+                        entry_free(e);
+        }
+}
+
+size_t visitors_count(const Visitors *v) {
+        return v->n;
+}
+
+Visitors *visitors_free(Visitors *v) {
+        if (!v)
+                return NULL;
+        while (v->entries)
+                entry_free(v->entries);
+        free(v);
+        return NULL;
+}
