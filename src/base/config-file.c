@@ -254,6 +254,13 @@ int config_file_add_group(ConfigFile *c, const char *name, const char *origin, v
         return 0;
 }
 
+static void check_required(const Reading *reading, const config_setting_t *group, const char *path,
+                           const char *origin) {
+        for (const ConfigKey *k = reading->keys; k->path; k++)
+                if (k->required && !config_setting_get_member(group, k->path))
+                        config_file_fault(reading->config, origin, "%s: %s is missing", path, k->path);
+}
+
 static void read_group(const Reading *reading, const config_setting_t *s) {
         ConfigFile *c = reading->config;
         const char *name = config_setting_name(s), *section = c->schema->groups->section;
@@ -271,8 +278,10 @@ static void read_group(const Reading *reading, const config_setting_t *s) {
         else if (mark_once(c, path, origin)) {
                 if (config_file_add_group(c, name, origin, &inner.target) < 0)
                         c->out_of_memory = true;
-                else
+                else {
                         read_members(&inner, s, "");
+                        check_required(&inner, s, path, origin);
+                }
         }
 }
 

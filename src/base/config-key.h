@@ -35,6 +35,7 @@ typedef struct ConfigKey {
         ConfigType type;
         size_t offset;        /* in the target struct, of the type above */
         uint64_t min, max;    /* of numbers, times and sizes, both included. A max of 0 is none */
+        bool required;        /* in a repeated group: it must be there */
         ConfigCheckFn check;  /* of a string, of each string of a list; may be NULL */
         const char *fallback; /* as on the command line (a list's one item); NULL: zero bytes */
 } ConfigKey;

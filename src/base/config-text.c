@@ -161,46 +161,71 @@ static bool looks_like_yaml(const char *text, const char *file) {
         return false;
 }
 
-/* The group that was being read when the parser gave up is the last one on each level. Looks there for a
- * member whose name stands in the line of the error. */
-static const config_setting_t *find_first_of_duplicate(const config_setting_t *group, const char *line) {
-        const config_setting_t *last = NULL, *found = NULL;
+/* Where NAME is set in the line at LINE, or NULL. */
+static const char *find_in_line(const char *line, const char *name) {
+        const char *end = line + strcspn(line, "\n");
+        size_t n = strlen(name);
+
+        for (const char *p = line; p < end; p++) {
+                const char *next = skip_name(p);
+
+                if ((size_t) (next - p) == n && memcmp(p, name, n) == 0 && strspn(next, " \t:=") > 0)
+                        return p;
+                if (next > p)
+                        p = next - 1;
+        }
+        return NULL;
+}
+
+typedef struct Duplicate {
+        const char *line;              /* of the error */
+        unsigned number;               /* of that line */
+        const char *where;             /* in the line: its name */
+        const config_setting_t *first; /* what has that name already */
+} Duplicate;
+
+/* The parser doesn't say which name it was. It gave up in the group that is the last one on each level: looks
+ * there for what is set again in the line of the error; the leftmost is it. */
+static void find_duplicate(const config_setting_t *group, Duplicate *d) {
         int n = config_setting_length(group);
 
-        if (n > 0)
-                last = config_setting_get_elem(group, (unsigned) n - 1);
-        if (last && config_setting_is_group(last))
-                found = find_first_of_duplicate(last, line);
-        for (int i = 0; !found && i < n; i++) {
+        for (int i = 0; i < n; i++) {
                 const config_setting_t *s = config_setting_get_elem(group, (unsigned) i);
-                size_t length = strlen(config_setting_name(s));
-                const char *p = strstr(line, config_setting_name(s));
+                const char *where = find_in_line(d->line, config_setting_name(s));
 
-                if (p && p < line + strcspn(line, "\n") && strspn(p + length, " \t:=") > 0)
-                        found = s;
+                if (where && s->line == d->number) /* that is the first one */
+                        where = find_in_line(where + strlen(config_setting_name(s)), config_setting_name(s));
+                if (where && (!d->where || where < d->where)) {
+                        d->where = where;
+                        d->first = s;
+                }
+                if (i == n - 1 && config_setting_is_group(s))
+                        find_duplicate(s, d);
         }
-        return found;
+}
+
+static const char *find_line(const char *text, unsigned number) {
+        for (; number > 1 && *text; number--) {
+                text += strcspn(text, "\n");
+                text += *text == '\n';
+        }
+        return text;
 }
 
 static int refuse_parse_error(ConfigText *t, const char *file) {
-        const char *text = config_error_text(&t->config), *line = t->text;
+        const char *text = config_error_text(&t->config);
         unsigned n = (unsigned) MAX(config_error_line(&t->config), 1);
-        const config_setting_t *first = NULL;
+        Duplicate d = { .line = find_line(t->text, n), .number = n };
 
         if (!streq(text, "duplicate setting name"))
                 return refuse(t, file, n,
                               str_format("%s (perhaps a ';', quote or brace is missing before)", text));
-        for (unsigned i = 1; i < n && line; i++) {
-                line = strchr(line, '\n');
-                line = line ? line + 1 : NULL;
-        }
-        if (line)
-                first = find_first_of_duplicate(t->config.root, line);
-        if (!first)
+        find_duplicate(t->config.root, &d);
+        if (!d.first)
                 return refuse(t, file, n, strdup("a name is set a second time"));
         return refuse(t, file, n,
-                      str_format("%s is set a second time, first at %s:%u", config_setting_name(first), file,
-                                 first->line));
+                      str_format("%s is set a second time, first at %s:%u", config_setting_name(d.first),
+                                 file, d.first->line));
 }
 
 int config_text_read(ConfigText *t, const char *file) {

@@ -45,8 +45,7 @@ static void classic_fail(Classic *c, int error) {
         if (error == 0)
                 why = "the server closed the connection";
         else if (error == -EBADMSG || error == -EPROTO)
-                why = why ? why
-                          : "the server breaks the protocol; is this a tunnel server's port?";
+                why = why ? why : "the server breaks the protocol; is this a tunnel server's port?";
         else if (!why)
                 why = strerror(-error);
         classic_end(c, error == -EKEYREJECTED ? SESSION_UNTRUSTED : SESSION_LOST, why);

@@ -175,7 +175,7 @@ static void on_session_visitor(Stream *stream, Buffer *head, const MessageStartP
 static char *explain_end(SessionEnd end, const char *why) {
         if (end == SESSION_UNTRUSTED)
                 return str_format("%s (--ca-file FILE or client.ca_file names a CA to trust)", why);
-        return strdup(why);
+        return strndup(why, strlen(why) - str_has_suffix(why, ".")); /* the sentence goes on */
 }
 
 /* A Go server ends a session whose first tunnel it refuses: coming back at once would be no use. */

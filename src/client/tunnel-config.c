@@ -60,7 +60,7 @@ static const char *check_hostname(const char *value) {
 const ConfigKey tunnel_config_keys[] = {
         CONFIG_KEY("proto", CONFIG_STRING, TunnelConfig, proto, .check = check_proto,
                    .fallback = "http+https"),
-        CONFIG_KEY("local", CONFIG_STRING, TunnelConfig, local, .check = target_check),
+        CONFIG_KEY("local", CONFIG_STRING, TunnelConfig, local, .check = target_check, .required = true),
         CONFIG_KEY("http_auth", CONFIG_STRING, TunnelConfig, http_auth, .check = check_http_auth),
         CONFIG_KEY("subdomain", CONFIG_STRING, TunnelConfig, subdomain, .check = check_subdomain),
         CONFIG_KEY("hostname", CONFIG_STRING, TunnelConfig, hostname, .check = check_hostname),
@@ -123,9 +123,6 @@ static void check_together(const TunnelConfig *t, ConfigFile *c) {
                                   t->name);
         if (t->remote_port > 0 && !tunnel_config_has_proto(t, "tcp"))
                 config_file_fault(c, t->origin, "tunnel %s: remote_port needs proto tcp", t->name);
-        if (!t->local)
-                config_file_fault(c, t->origin, "tunnel %s: local is missing: where the service listens",
-                                  t->name);
 }
 
 int tunnel_config_finish(TunnelConfig *t, ConfigFile *c) {

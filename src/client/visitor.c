@@ -71,9 +71,12 @@ static void on_visitor_lingered(Linger *l _unused_, void *userdata) {
 /* The local service can't be reached. */
 static void visitor_refuse(Visitor *v, const char *why) {
         bool is_http = str_skip_prefix(v->url, "http:") || str_skip_prefix(v->url, "https:");
-        _cleanup_free_ char *page = is_http ? error_page_new(v->url, v->config->local, why) : NULL;
+        char local[TARGET_TEXT_MAX];
+        _cleanup_free_ char *page = NULL;
 
         v->error = strdup(why);
+        if (is_http)
+                page = error_page_new(v->url, target_format(&v->config->target, local), why);
         if (page && linger_new(&v->linger, TAKE_PTR(v->leg), page, strlen(page), on_visitor_lingered, v) >= 0)
                 return;
         visitor_abort(v);

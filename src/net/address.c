@@ -33,6 +33,21 @@ int host_port_split(const char *s, uint16_t default_port, char *ret_host, size_t
         return 0;
 }
 
+int address_parse_ip(const char *s, Address *ret) {
+        Address a = {};
+
+        if (inet_pton(AF_INET, s, &a.in.sin_addr) == 1) {
+                a.in.sin_family = AF_INET;
+                a.length = sizeof(a.in);
+        } else if (inet_pton(AF_INET6, s, &a.in6.sin6_addr) == 1) {
+                a.in6.sin6_family = AF_INET6;
+                a.length = sizeof(a.in6);
+        } else
+                return -EINVAL;
+        *ret = a;
+        return 0;
+}
+
 int address_parse(const char *s, Address *ret) {
         char host[INET6_ADDRSTRLEN];
         Address a = {};
@@ -42,14 +57,7 @@ int address_parse(const char *s, Address *ret) {
                 host[0] = '\0';
         else if (host_port_split(s, 0, host, sizeof(host), &port) < 0)
                 return -EINVAL;
-
-        if (inet_pton(AF_INET, host, &a.in.sin_addr) == 1) {
-                a.in.sin_family = AF_INET;
-                a.length = sizeof(a.in);
-        } else if (host[0] == '\0' || inet_pton(AF_INET6, host, &a.in6.sin6_addr) == 1) {
-                a.in6.sin6_family = AF_INET6;
-                a.length = sizeof(a.in6);
-        } else
+        if (address_parse_ip(host[0] != '\0' ? host : "::", &a) < 0)
                 return -EINVAL;
         address_set_port(&a, port);
         *ret = a;

@@ -25,6 +25,9 @@ typedef struct Address {
  * only. Returns 0 or -EINVAL. */
 int address_parse(const char *s, Address *ret);
 
+/* An IPv4 or IPv6 address without a port or brackets. Returns 0 or -EINVAL. */
+int address_parse_ip(const char *s, Address *ret);
+
 /* Fills the Address of a connected socket's peer, or of a socket itself. Return 0 or a negative errno. */
 int address_of_peer(int fd, Address *ret);
 int address_of_socket(int fd, Address *ret);

@@ -219,6 +219,23 @@ static void on_dialer_resolved(uv_getaddrinfo_t *request, int status, struct add
         uv_freeaddrinfo(list);
 }
 
+/* Takes an address as it stands, without a lookup. Returns false when the host is a name. */
+static bool dialer_take_literal(Dialer *d) {
+        Address *a = &d->addresses[0];
+
+        if (address_parse_ip(dialer_peer(d), a) < 0)
+                return false;
+        address_set_port(a, dialer_peer_port(d));
+        d->n_addresses = 1;
+        d->error = attempt_start(&d->attempts[0], d, a);
+        d->n_started = 1;
+        if (d->error >= 0)
+                d->n_active = 1;
+        else
+                timer_start(d->stagger, 0); /* tells it after we have returned */
+        return true;
+}
+
 static int dialer_resolve(Dialer *d) {
         struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
         DialLookup *lookup = new0(DialLookup, 1);
@@ -257,7 +274,7 @@ static int dialer_init(Dialer *d, Worker *w, const DialTarget *target) {
         r = timer_new_after(&d->timeout, w, DIALER_TIMEOUT_USEC, on_dialer_timeout, d);
         if (r < 0)
                 return r;
-        return dialer_resolve(d);
+        return dialer_take_literal(d) ? 0 : dialer_resolve(d);
 }
 
 int dialer_new(Dialer **ret, Worker *w, const DialTarget *target, DialFn done, void *userdata) {

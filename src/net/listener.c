@@ -49,8 +49,8 @@ static void on_listener_rested(void *userdata) {
 static bool listener_accept(Listener *l) {
         struct sockaddr_storage ss;
         socklen_t length = sizeof(ss);
-        int fd, one = 1;
         Address peer;
+        int fd;
 
         fd = accept4(l->socket.fd, (struct sockaddr*) &ss, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
@@ -58,8 +58,6 @@ static bool listener_accept(Listener *l) {
                         listener_rest(l);
                 return errno == ECONNABORTED || errno == EINTR;
         }
-        (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-        (void) setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
         address_set(&peer, (struct sockaddr*) &ss, length);
         l->on_accept(l, fd, &peer, l->userdata);
         return true;
@@ -75,12 +73,15 @@ static void on_listener_event(Socket *socket, int events _unused_) {
 
 int listener_new(Listener **ret, Worker *w, int fd, ListenerAcceptFn on_accept, void *userdata) {
         Listener *l = new0(Listener, 1);
-        int r;
+        int r, one = 1;
 
         if (!l)
                 return -ENOMEM;
         l->on_accept = on_accept;
         l->userdata = userdata;
+        /* accepted sockets inherit both */
+        (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+        (void) setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
         r = timer_new(&l->rest, w, on_listener_rested, l);
         if (r >= 0)
                 r = socket_init(&l->socket, w, fd, on_listener_event);

@@ -7,7 +7,7 @@
 
 /* Each direction by itself:
  *
- *   OPEN ──source's end──► ENDING ──buffer written──► [WITHHELD ──►] SHUT ──flushed──► DONE
+ *   OPEN ──source's end, nothing buffered──► [WITHHELD ──►] SHUT ──flushed──► DONE
  *     └──sink takes no more──► BROKEN: nothing more is read; the other way may still carry an answer
  *
  * The relay is done when both directions are DONE or BROKEN, or when a source fails. */
@@ -17,7 +17,6 @@
 
 typedef enum DirectionState {
         DIRECTION_OPEN,
-        DIRECTION_ENDING,
         DIRECTION_WITHHELD,
         DIRECTION_SHUT,
         DIRECTION_DONE,
@@ -88,7 +87,7 @@ static void direction_break(Direction *d) {
 static int direction_end(Relay *r, Direction *d) {
         int e;
 
-        if (d == &r->a_to_b && r->withhold_usec > 0 && d->state == DIRECTION_ENDING) {
+        if (d == &r->a_to_b && r->withhold_usec > 0) {
                 e = timer_new_after(&r->withhold, d->from->worker, r->withhold_usec, on_relay_withheld, r);
                 if (e >= 0)
                         d->state = DIRECTION_WITHHELD;
@@ -110,14 +109,12 @@ static int direction_move(Relay *r, Direction *d) {
                         return e;
                 if (e < 0)
                         return -EPIPE;
-                if (d->state == DIRECTION_ENDING)
-                        return direction_end(r, d) < 0 ? -EPIPE : 0;
                 if (d->state != DIRECTION_OPEN)
                         return 0;
                 e = direction_read(d);
                 if (e == 0)
-                        d->state = DIRECTION_ENDING;
-                else if (e < 0)
+                        return direction_end(r, d) < 0 ? -EPIPE : 0;
+                if (e < 0)
                         return e == -EAGAIN ? 0 : e;
         }
         return 0;

@@ -5,8 +5,10 @@
 #include <sys/socket.h>
 
 /* libuv's handle must outlive its close callback, the Socket shall not have to: so the handle stands by
- * itself and forgets its socket first. libuv answers EPOLLERR by stopping the poll and reporting
- * UV_EBADF: the events are armed anew after that, and the next read or write finds the real error. */
+ * itself and forgets its socket first. Events that are no longer wanted stay armed until one of them comes,
+ * since they are often wanted again before that, or the socket is closed: it saves most calls of epoll_ctl().
+ * libuv answers EPOLLERR by stopping the poll and reporting UV_EBADF: the events are armed anew after
+ * that, and the next read or write finds the real error. */
 
 struct SocketPoll {
         uv_poll_t handle;
@@ -14,7 +16,15 @@ struct SocketPoll {
         int armed;      /* what libuv polls for */
 };
 
-static void socket_arm(Socket *s);
+static void on_socket_io(uv_poll_t *handle, int status, int events);
+
+static void socket_arm(Socket *s, int events) {
+        s->poll->armed = events;
+        if (events == 0)
+                uv_poll_stop(&s->poll->handle);
+        else
+                uv_poll_start(&s->poll->handle, events, on_socket_io);
+}
 
 static void on_socket_io(uv_poll_t *handle, int status, int events) {
         SocketPoll *p = handle->data;
@@ -22,27 +32,16 @@ static void on_socket_io(uv_poll_t *handle, int status, int events) {
 
         s->drained = false;
         if (status < 0) {
-                p->armed = 0;
-                socket_arm(s); /* the owner may want no less than before */
                 events = UV_READABLE | UV_WRITABLE;
-        }
-        s->on_event(s, events);
+                socket_arm(s, s->wanted);
+        } else if (events & ~s->wanted)
+                socket_arm(s, s->wanted);
+        if (events & s->wanted)
+                s->on_event(s, events & s->wanted);
 }
 
 static void on_socket_closed(uv_handle_t *handle) {
         free(handle->data);
-}
-
-static void socket_arm(Socket *s) {
-        SocketPoll *p = s->poll;
-
-        if (!p || p->armed == s->wanted)
-                return;
-        p->armed = s->wanted;
-        if (p->armed == 0)
-                uv_poll_stop(&p->handle);
-        else
-                uv_poll_start(&p->handle, p->armed, on_socket_io);
 }
 
 static int socket_poll_new(SocketPoll **ret, Socket *s, Worker *w) {
@@ -72,13 +71,12 @@ int socket_init(Socket *s, Worker *w, int fd, SocketFn on_event) {
         return r;
 }
 
-/* Stopping takes the descriptor off epoll at once, so it may be closed or moved right after this. */
+/* uv_close() takes the descriptor off epoll at once, so it may be closed or moved right after this. */
 void socket_detach(Socket *s) {
         if (!s->poll)
                 return;
         s->poll->socket = NULL;
         s->wanted = 0;
-        uv_poll_stop(&s->poll->handle);
         uv_close((uv_handle_t*) &s->poll->handle, on_socket_closed);
         s->poll = NULL;
 }
@@ -100,7 +98,8 @@ void socket_done(Socket *s, bool reset) {
 
 void socket_set_events(Socket *s, int events) {
         s->wanted = events;
-        socket_arm(s);
+        if (s->poll && (events & ~s->poll->armed))
+                socket_arm(s, events);
 }
 
 ssize_t socket_read(Socket *s, void *data, size_t n) {

@@ -16,7 +16,8 @@
 typedef struct Socket Socket;
 typedef struct SocketPoll SocketPoll;
 
-/* EVENTS: UV_READABLE, UV_WRITABLE; both when the socket failed. May free the socket. */
+/* EVENTS: the wanted ones of UV_READABLE and UV_WRITABLE; all that are wanted when the socket failed. May free the
+ * socket. */
 typedef void (*SocketFn)(Socket *s, int events);
 
 struct Socket {

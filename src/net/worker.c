@@ -26,22 +26,17 @@ static void on_wakeup(uv_async_t *async) {
         }
 }
 
-/* Items queued meanwhile wait for the next turn, so that sockets get theirs. */
+/* Items queued meanwhile wait behind the mark for the next turn, so that sockets get theirs. */
 static void on_ready(uv_idle_t *idle) {
         Worker *w = idle->data;
-        ReadyItem *last = w->ready ? w->ready->prev : NULL;
+        ReadyItem mark = {}, *item;
 
-        while (w->ready) {
-                ReadyItem *item = w->ready;
-                bool was_last = item == last;
-
+        worker_ready(w, &mark);
+        while ((item = w->ready) != &mark) {
                 worker_unready(w, item);
-                if (was_last) {
-                        item->run(item);
-                        break;
-                }
                 item->run(item);
         }
+        worker_unready(w, &mark);
 }
 
 int worker_new(Worker **ret, unsigned index) {

@@ -78,6 +78,10 @@ static const char *parse_bracketed(const char *s, const char *end, char *ret_hos
         return s < end && n_colons >= 2 ? s + 1 : NULL;
 }
 
+static bool char_is_of_host(char c) {
+        return char_is_alnum(c) || c == '-' || c == '_';
+}
+
 /* Writes a host name or an IPv4 address to RET_HOST and returns the place where it ends, or NULL. */
 static const char *parse_name(const char *s, const char *end, char *ret_host) {
         size_t n = 0, label = 0;
@@ -85,7 +89,7 @@ static const char *parse_name(const char *s, const char *end, char *ret_host) {
         for (; s < end && *s != ':'; s++) {
                 bool dot = *s == '.';
 
-                if (dot ? label == 0 : !char_is_alnum(*s) && *s != '-' && *s != '_')
+                if (dot ? label == 0 : !char_is_of_host(*s))
                         return NULL;
                 label = dot ? 0 : label + 1;
                 if (dot && (s + 1 == end || s[1] == ':'))

@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 #include "proto/frame.h"
+#include "proto/utf8.h"
 
 /* One table says which fields each message has, in the order in which the Go programs send them; decoding,
  * encoding and freeing go by it. */
@@ -207,36 +208,6 @@ static int decode_envelope(json_object *envelope, Message *m) {
         return decode_payload(payload, m);
 }
 
-/* The length of the character at S, or 0 if it isn't one of UTF-8 (RFC 3629 §4) or has no place in JSON. */
-static size_t character_length(const uint8_t *s, size_t n) {
-        static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
-        size_t more = s[0] < 0xc0 ? 0 : s[0] < 0xe0 ? 1 : s[0] < 0xf0 ? 2 : 3;
-        uint32_t c = more == 0 ? s[0] : s[0] & (0x3fu >> more);
-
-        if (s[0] < 0x80)
-                return s[0] >= ' ' || s[0] == '\t' || s[0] == '\n' || s[0] == '\r' ? 1 : 0;
-        if (more == 0 || s[0] > 0xf4 || more >= n)
-                return 0;
-        for (size_t i = 1; i <= more; i++) {
-                if ((s[i] & 0xc0) != 0x80)
-                        return 0;
-                c = c << 6 | (s[i] & 0x3f);
-        }
-        return c < least[more] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) ? 0 : more + 1;
-}
-
-/* json-c looks at the bytes of strings hardly, even when it is asked to. */
-static bool is_text(const char *s, size_t n) {
-        size_t k;
-
-        for (; n > 0; s += k, n -= k) {
-                k = character_length((const uint8_t*) s, n);
-                if (k == 0)
-                        return false;
-        }
-        return true;
-}
-
 /* Parses exactly N bytes, white space around the value included. */
 static int parse_json(const char *s, size_t n, json_object **ret) {
         _cleanup_json_ json_object *value = NULL;
@@ -260,7 +231,7 @@ int message_decode(const char *payload, size_t n, Message *ret) {
         _cleanup_message_ Message m = {};
         int r;
 
-        if (n > FRAME_PAYLOAD_MAX || !is_text(payload, n))
+        if (n > FRAME_PAYLOAD_MAX || !utf8_is_valid(payload, n)) /* json-c hardly looks at what is in strings */
                 return -EBADMSG;
         r = parse_json(payload, n, &envelope);
         if (r < 0)

@@ -46,7 +46,6 @@ void server_session_ended(Server *s, unsigned shard) {
 void server_end(Server *s) {
         for (size_t i = 0; i < SERVER_SIGNALS_MAX; i++)
                 uv_close((uv_handle_t*) &s->signals[i], NULL);
-        s->stopper = stopper_free(s->stopper);
         s->sweep = timer_free(s->sweep);
         worker_end(s->main);
 }
@@ -297,6 +296,7 @@ static void server_done(Server *s) {
         for (unsigned i = 0; i < s->n_shards; i++)
                 worker_free(s->shards[i].worker);
         free(s->shards);
+        stopper_free(s->stopper); /* its mail was the shards' last */
         timer_free(s->sweep);
         registry_free(s->registry);
         tls_server_unref(s->https_tls);

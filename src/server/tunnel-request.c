@@ -79,9 +79,9 @@ static void on_tunnel_request(Worker *w, Mail *mail) {
 
         r->n = registry_add(s->registry, r->client_id, r->session, &r->request.req_tunnel, r->grants, &r->why);
         log_answer(r);
-        worker_post(s->shards[r->session.worker].worker, &r->mail, on_tunnel_answered);
         if (r->n > 0)
                 retry_parked(s);
+        worker_post(s->shards[r->session.worker].worker, &r->mail, on_tunnel_answered);
 }
 
 /* ---- the session ---- */

@@ -47,7 +47,7 @@ static const ConfigKey village_keys[] = {
 
 static const ConfigKey cottage_keys[] = {
         CONFIG_KEY("colour", CONFIG_STRING, Cottage, colour, .check = check_colour, .fallback = "red"),
-        CONFIG_KEY("rooms", CONFIG_UINT, Cottage, rooms, .min = 1, .max = 9),
+        CONFIG_KEY("rooms", CONFIG_UINT, Cottage, rooms, .min = 1, .max = 9, .required = true),
         {},
 };
 
@@ -173,8 +173,8 @@ static void test_every_type_is_read(void **state) {
 static void test_sections_merge_across_files_in_name_order(void **state) {
         Fixture *f = *state;
 
-        write_file(f, "20.conf", "village: { people = 20; }; cottages: { second: { }; };");
-        write_file(f, "10.conf", "village: { name = \"Ham\"; }; cottages: { first: { }; };");
+        write_file(f, "20.conf", "village: { people = 20; }; cottages: { second: { rooms = 1; }; };");
+        write_file(f, "10.conf", "village: { name = \"Ham\"; }; cottages: { first: { rooms = 1; }; };");
         write_file(f, ".30.conf", "syntax error");
         write_file(f, "readme", "syntax error");
         assert_int_equal(config_file_read(f->config, f->folder), 0);
@@ -201,8 +201,8 @@ static void test_a_group_in_two_files_names_both(void **state) {
         _cleanup_free_ char *expected =
                 str_format("b.conf:1: cottages.ivy is set a second time, first at %s/a.conf:2", f->folder);
 
-        write_file(f, "a.conf", "cottages: {\n ivy: { }; };");
-        write_file(f, "b.conf", "cottages: { ivy: { }; };");
+        write_file(f, "a.conf", "cottages: {\n ivy: { rooms = 1; }; };");
+        write_file(f, "b.conf", "cottages: { ivy: { rooms = 1; }; };");
         assert_int_equal(config_file_read(f->config, f->folder), 0);
         assert_fault(f, 0, expected);
         assert_int_equal(f->village.n_cottages, 1);
@@ -221,7 +221,15 @@ static void test_a_group_twice_in_one_file_names_both(void **state) {
         _cleanup_free_ char *expected =
                 str_format("a.conf:3: ivy is set a second time, first at %s/a.conf:2", f->folder);
 
-        assert_refused(state, "cottages: {\n ivy: { };\n ivy: { };\n};\n", expected);
+        assert_refused(state, "cottages: {\n ivy: { rooms = 1; };\n ivy: { rooms = 1; };\n};\n", expected);
+}
+
+static void test_a_key_twice_in_one_line_names_it(void **state) {
+        Fixture *f = *state;
+        _cleanup_free_ char *expected =
+                str_format("a.conf:2: rooms is set a second time, first at %s/a.conf:2", f->folder);
+
+        assert_refused(state, "cottages: {\n ivy: { bedrooms = 1; rooms = 1; rooms = 2; };\n};\n", expected);
 }
 
 static void test_all_faults_are_collected(void **state) {
@@ -275,6 +283,11 @@ static void test_yaml_is_refused_with_a_pointer(void **state) {
                        "pgrok-migration(7) says how it reads here");
 }
 
+static void test_a_required_key_of_a_group_is_missed(void **state) {
+        assert_refused(state, "cottages: {\n ivy: { colour = \"red\"; };\n};\n",
+                       "a.conf:2: cottages.ivy: rooms is missing");
+}
+
 static void test_a_control_character_is_refused(void **state) {
         assert_refused(state, "village: { name = \"a\\nb\"; };",
                        "a.conf:1: village.name contains a control character");
@@ -297,7 +310,7 @@ static void test_numbers_in_strings_and_names_are_left_alone(void **state) {
 
         write_file(f, "a.conf",
                    "village: { name = \"\\\"99999999999 @include\"; }; // 99999999999\n"
-                   "cottages: { a99999999999: { }; };");
+                   "cottages: { a99999999999: { rooms = 1; }; };");
         read_file(f, "a.conf");
         assert_no_fault(f);
         assert_string_equal(f->village.name, "\"99999999999 @include");
@@ -349,12 +362,14 @@ int main(void) {
                 TEST(test_a_group_in_two_files_names_both),
                 TEST(test_a_key_twice_in_one_file_names_both),
                 TEST(test_a_group_twice_in_one_file_names_both),
+                TEST(test_a_key_twice_in_one_line_names_it),
                 TEST(test_all_faults_are_collected),
                 TEST(test_a_syntax_error_has_its_line),
                 TEST(test_a_time_out_of_range_says_the_range),
                 TEST(test_a_number_that_would_wrap_is_refused),
                 TEST(test_include_is_refused),
                 TEST(test_yaml_is_refused_with_a_pointer),
+                TEST(test_a_required_key_of_a_group_is_missed),
                 TEST(test_a_control_character_is_refused),
                 TEST(test_a_group_name_with_an_asterisk_is_refused),
                 TEST(test_a_missing_file_is_a_fault),

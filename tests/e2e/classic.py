@@ -188,7 +188,12 @@ class HandServer:
                 self.aside.remove(peer)
                 return peer
         while True:
-            peer = Peer(Wire(self.listener.accept()[0], self.context, server_side=True))
+            sock = self.listener.accept()[0]
+            try:
+                peer = Peer(Wire(sock, self.context, server_side=True))
+            except ConnectionError:  # a proxy connection of a session that has ended meanwhile
+                sock.close()
+                continue
             self.peers.append(peer)
             peer.first = peer.receive()
             if peer.first and peer.first.kind == kind:

@@ -29,10 +29,10 @@ class Place:
     def server(self, *arguments, config="", dev=True):
         """A pgrokd on free ports; `config` is the inside of a `server` section."""
         wanted = ["--log-level", LOG_LEVEL, *arguments]
-        given = {a.partition("=")[0] for a in arguments}
+        given = {a.partition("=")[0].lstrip("-") for a in arguments}
         wanted += [f"--{name}-listen=127.0.0.1:0" for name in ("http", "https", "tunnel")
-                   if f"--{name}-listen" not in given]
-        if "--tcp-ports" not in given and "tcp_ports" not in config:
+                   if not given & {f"{name}-listen", f"{name}Addr"}]
+        if "tcp-ports" not in given and "tcp_ports" not in config:
             wanted.append(f"--tcp-ports={free_port_range(20)}")
         if config:
             wanted += ["--config", self.write("pgrokd.conf", f"server: {{ {config} }};\n")]

@@ -6,6 +6,8 @@ import functools
 import hashlib
 import json
 import random
+import socket
+import struct
 import threading
 
 BLOCK = 64 * 1024
@@ -170,4 +172,4 @@ class ResetService(Service):
 
     async def serve(self, reader, writer):
         await reader.read(1)
-        writer.transport.abort()
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

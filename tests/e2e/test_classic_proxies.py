@@ -140,7 +140,8 @@ def test_pooled_proxies_close_when_the_session_ends(hand):
 def test_a_proxy_that_dies_in_the_pool_costs_no_visitor(server, hand):
     hand.tunnel("http", Subdomain="demo")
     for peer in (hand.proxy(), hand.proxy()):
-        peer.close()
+        peer.wire.shutdown()
+        peer.expect_end()  # the server has seen it
     with visitor(server) as sock:
         peer = hand.proxy()
         peer.expect("StartProxy")

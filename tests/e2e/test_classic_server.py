@@ -47,7 +47,7 @@ def test_another_version_is_refused_with_a_sentence(place, server):
     hand.send("Auth", Version="3", MmVersion="9.9", User="", ClientId="")
     answer = hand.receive()
     assert answer.kind == "AuthResp"
-    assert answer.Error.startswith("Incompatible versions. Server ") and "client 9.9" in answer.Error
+    assert re.match(r"Incompatible versions\. Server \S+, client 3\. ", answer.Error)
     assert answer.Version == answer.MmVersion == answer.ClientId == ""
     hand.expect_end()
 

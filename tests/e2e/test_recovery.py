@@ -75,5 +75,5 @@ def test_a_client_waits_for_a_server_that_is_not_there_yet(place):
     assert server.terminate() == 0
     client.wait_event("offline")
     place.server(*server.again())
-    client.wait_event("online", 2)
+    client.wait_event("tunnel", 4)
     assert visit.get(client.tunnel("http")).status == 200

