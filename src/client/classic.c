@@ -260,6 +260,10 @@ int classic_new(Classic **ret, const SessionParams *params, const SessionOps *op
 Classic *classic_free(Classic *c) {
         if (!c)
                 return NULL;
+        if (c->state == CLASSIC_ONLINE) { /* a farewell; nobody waits for it */
+                (void) stream_shutdown(channel_stream(c->channel));
+                (void) stream_flush(channel_stream(c->channel));
+        }
         proxies_free(c->proxies);
         link_free(c->link);
         channel_free(c->channel);

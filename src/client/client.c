@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/time.h>
 
 #include "base/log.h"
 #include "base/parse.h"
@@ -27,7 +28,7 @@
 #define REFUSED_MAX_USEC (300 * USEC_PER_SEC)
 #define STABLE_USEC (10 * USEC_PER_SEC) /* online for so long: the next loss is a new one */
 #define READY_TIMEOUT_USEC (5 * USEC_PER_SEC)
-#define STOP_TIMEOUT_SEC 1
+#define STOP_TIMEOUT_USEC (800 * USEC_PER_MSEC)
 
 typedef struct Client {
         Worker *worker;       /* owned */
@@ -77,8 +78,10 @@ static void client_stop(Client *c, int exit_status) {
         c->exit_status = exit_status;
         service_stopping();
         if (exit_status == EXIT_SUCCESS) {
+                struct itimerval limit = { .it_value.tv_usec = STOP_TIMEOUT_USEC };
+
                 signal(SIGALRM, on_alarm);
-                alarm(STOP_TIMEOUT_SEC);
+                (void) setitimer(ITIMER_REAL, &limit, NULL);
         }
         client_close(c);
         worker_end(c->worker);
@@ -316,7 +319,7 @@ static int client_init(Client *c) {
         _cleanup_free_ char *why = NULL;
         int r;
 
-        r = tls_client_new(&c->tls, c->config->ca_file, &why);
+        r = tls_client_new(&c->tls, c->config->ca_file, NULL, &why);
         if (r < 0) {
                 report_error(&c->report, NULL, why ? why : strerror(-r));
                 return r;

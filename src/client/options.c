@@ -142,22 +142,37 @@ static bool looks_like_command(const char *s) {
         return !strpbrk(s, "0123456789:./");
 }
 
+/* The index in `commands`, or their number. */
+static size_t find_command(const char *name) {
+        size_t i = 0;
+
+        while (i < ELEMENTSOF(commands) && !streq(commands[i].name, name))
+                i++;
+        return i;
+}
+
+/* Of targets whose command names the protocol. */
+static int set_proto(Options *o, const char *proto) {
+        for (size_t i = 0; i < o->n_tunnel; i++)
+                if (streq(o->tunnel[i].key, "proto"))
+                        return usage_error(
+                                str_format("'%s' says the protocol already; --proto is too much", proto));
+        return add_setting(o, true, &(OptionSetting) { "proto", proto, proto });
+}
+
 /* The first argument names the command, or is the first target. */
 static int take_command(Options *o) {
         const char *first = o->n_arguments > 0 ? o->arguments[0] : NULL;
-        size_t i = 0;
+        size_t i;
 
         if (!first)
                 return o->command == COMMAND_VERSION || o->help
                                ? 0
                                : usage_error(strdup("what shall be tunnelled?"));
-        while (i < ELEMENTSOF(commands) && !streq(commands[i].name, first))
-                i++;
-        if (i == ELEMENTSOF(commands)) {
-                if (looks_like_command(first))
-                        return usage_error(str_format("there is no command '%s'", first));
-                return 0;
-        }
+        i = find_command(first);
+        if (i == ELEMENTSOF(commands))
+                return looks_like_command(first) ? usage_error(str_format("there is no command '%s'", first))
+                                                 : 0;
         o->command_name = first;
         if (o->command != COMMAND_VERSION)
                 o->command = commands[i].command;
@@ -166,13 +181,7 @@ static int take_command(Options *o) {
         if (o->n_arguments > 0 && !commands[i].takes_arguments)
                 return usage_error(
                         str_format("'%s' takes no arguments, but there is '%s'", first, o->arguments[0]));
-        for (size_t k = 0; commands[i].proto && k < o->n_tunnel; k++)
-                if (streq(o->tunnel[k].key, "proto"))
-                        return usage_error(
-                                str_format("'%s' says the protocol already; --proto is too much", first));
-        if (commands[i].proto)
-                return add_setting(o, true, &(OptionSetting) { "proto", commands[i].proto, first });
-        return 0;
+        return commands[i].proto ? set_proto(o, commands[i].proto) : 0;
 }
 
 /* One name or port can't be that of several tunnels. */

@@ -10,6 +10,7 @@
 
 /* A pipe or terminal that polls as writable takes this much without blocking (pipe(7)). */
 #define LINE_BYTES_MAX 4096
+#define TEXT_BYTES_MAX 1000 /* of each part: a server may say more, and escaped it is up to four times that */
 #define USEC_PER_SEC_DOUBLE 1e6
 
 static bool is_writable(const Report *r) {
@@ -29,12 +30,22 @@ static void write_line(Report *r, const char *line, size_t n) {
         r->has_lost = true;
 }
 
+/* How much of S is told: no more than TEXT_BYTES_MAX, and whole characters (UTF-8). */
+static size_t clip(const char *s) {
+        size_t n = strnlen(s, TEXT_BYTES_MAX + 1);
+
+        if (n > TEXT_BYTES_MAX)
+                for (n--; n > 0 && (s[n] & 0xc0) == 0x80;)
+                        n--;
+        return n;
+}
+
 /* Owns TEXT, a line without its end, or NULL. */
 static void write_text(Report *r, char *text) {
         _cleanup_free_ char *owned = text, *escaped = NULL, *line = NULL;
 
-        if (text)
-                escaped = str_escape(text, strlen(text));
+        if (owned)
+                escaped = str_escape(owned, clip(owned));
         if (escaped)
                 line = str_format("%s\n", escaped);
         if (line)
@@ -54,7 +65,7 @@ static void write_json(Report *r, json_object *event) {
 
 static void add_string(json_object *event, const char *key, const char *value) {
         if (value)
-                json_object_object_add(event, key, json_object_new_string(value));
+                json_object_object_add(event, key, json_object_new_string_len(value, (int) clip(value)));
 }
 
 static void add_number(json_object *event, const char *key, uint64_t value) {

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "client/config.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "base/str.h"
+#include "client/proxy-env.h"
+
+typedef struct Fixture {
+        char folder[64];
+        Options options;
+        ConfigList faults;
+        ClientConfig *config;
+} Fixture;
+
+static int setup(void **state) {
+        Fixture *f = new0(Fixture, 1);
+
+        strcpy(f->folder, "/tmp/test-client-XXXXXX");
+        assert_non_null(mkdtemp(f->folder));
+        f->options = (Options) { .command = COMMAND_LIST, .configs = { f->folder }, .n_configs = 1 };
+        unsetenv("PGROK_TOKEN");
+        unsetenv("http_proxy");
+        unsetenv("https_proxy");
+        unsetenv("no_proxy");
+        *state = f;
+        return 0;
+}
+
+static int teardown(void **state) {
+        Fixture *f = *state;
+        _cleanup_free_ char *command = str_format("rm -rf %s", f->folder);
+
+        client_config_free(f->config);
+        config_list_done(&f->faults);
+        assert_int_equal(system(command), 0);
+        free(f);
+        return 0;
+}
+
+static void write_file(Fixture *f, const char *name, const char *text) {
+        _cleanup_free_ char *path = str_format("%s/%s", f->folder, name);
+        _cleanup_fclose_ FILE *file = fopen(path, "we");
+
+        assert_non_null(file);
+        assert_true(fputs(text, file) >= 0);
+}
+
+static void load(Fixture *f) {
+        int r = client_config_load(&f->config, &f->options, &f->faults);
+
+        if (f->faults.n > 0)
+                fail_msg("unexpected: %s", f->faults.items[0]);
+        assert_int_equal(r, 0);
+}
+
+/* The only fault ends in EXPECTED. */
+static void assert_refused(Fixture *f, const char *expected) {
+        assert_int_equal(client_config_load(&f->config, &f->options, &f->faults), -EINVAL);
+        assert_int_equal(f->faults.n, 1);
+        if (!str_has_suffix(f->faults.items[0], expected))
+                fail_msg("%s", f->faults.items[0]);
+}
+
+static void set_option(Fixture *f, const char *key, const char *value, const char *origin) {
+        f->options.client[f->options.n_client++] = (OptionSetting) { key, value, origin };
+}
+
+static void test_files_are_read_and_completed(void **state) {
+        Fixture *f = *state;
+
+        write_file(f, "client.conf", "client: { server = \"Tunnel.Example.com\"; };");
+        write_file(f, "tunnels.conf",
+                   "tunnels: { blog: { local = \"8080\"; }; "
+                   "ssh: { proto = \"tcp\"; local = \"host:22\"; remote_port = 20022; }; };");
+        write_file(f, "pgrokd.conf", "server: { anything = 1; };");
+        load(f);
+        assert_string_equal(f->config->server, "tunnel.example.com:4443");
+        assert_string_equal(f->config->server_host, "tunnel.example.com");
+        assert_string_equal(f->config->tls_name, "tunnel.example.com");
+        assert_int_equal(f->config->server_port, 4443);
+        assert_null(f->config->ca_file);
+        assert_int_equal(f->config->n_tunnels, 2);
+        assert_string_equal(f->config->tunnels[0]->proto, "http+https");
+        assert_string_equal(f->config->tunnels[0]->subdomain, "blog");
+        assert_string_equal(f->config->tunnels[1]->target.host, "host");
+        assert_false(f->config->tunnels[0]->is_selected);
+}
+
+static void test_a_hostname_leaves_no_default_subdomain(void **state) {
+        Fixture *f = *state;
+
+        write_file(f, "a.conf", "tunnels: { a_b: { local = \"1\"; hostname = \"www.example.org\"; }; };");
+        load(f);
+        assert_null(f->config->tunnels[0]->subdomain);
+}
+
+static void test_a_name_that_is_no_subdomain_is_refused(void **state) {
+        write_file(*state, "a.conf", "tunnels: { a_b: { local = \"1\"; }; };");
+        assert_refused(*state, "tunnel a_b: the name can't be a subdomain; set subdomain or hostname");
+}
+
+static void test_keys_that_do_not_go_together_are_refused(void **state) {
+        write_file(*state, "a.conf",
+                   "tunnels: { a: { proto = \"tcp\"; local = \"1\"; http_auth = \"u:p\"; }; };");
+        assert_refused(*state, "tunnel a: http_auth needs proto http or https");
+}
+
+static void test_a_port_without_tcp_is_refused(void **state) {
+        write_file(*state, "a.conf", "tunnels: { a: { local = \"1\"; remote_port = 5; }; };");
+        assert_refused(*state, "tunnel a: remote_port needs proto tcp");
+}
+
+static void test_mux_is_refused(void **state) {
+        write_file(*state, "a.conf", "client: { transport = \"mux\"; };");
+        assert_refused(*state, "client.transport can't be mux yet: this version has auto and classic");
+}
+
+static void test_a_server_is_needed(void **state) {
+        Fixture *f = *state;
+        char *targets[] = { (char*) "3000" };
+
+        f->options.command = COMMAND_TUNNEL;
+        f->options.arguments = targets;
+        f->options.n_arguments = 1;
+        assert_refused(f, f->folder);
+}
+
+static void test_targets_become_tunnels(void **state) {
+        Fixture *f = *state;
+        char *targets[] = { (char*) "3000", (char*) "host:80" };
+
+        f->options.command = COMMAND_TUNNEL;
+        f->options.arguments = targets;
+        f->options.n_arguments = 2;
+        f->options.tunnel[f->options.n_tunnel++] = (OptionSetting) { "proto", "http", "http" };
+        set_option(f, "client.server", "[::1]:99", "--server");
+        load(f);
+        assert_string_equal(f->config->server, "[::1]:99");
+        assert_int_equal(f->config->n_tunnels, 2);
+        assert_string_equal(f->config->tunnels[1]->name, "host:80");
+        assert_string_equal(f->config->tunnels[1]->proto, "http");
+        assert_null(f->config->tunnels[1]->subdomain);
+        assert_true(f->config->tunnels[0]->is_selected && f->config->tunnels[1]->is_selected);
+}
+
+static void test_only_named_tunnels_start(void **state) {
+        Fixture *f = *state;
+        char *names[] = { (char*) "b" };
+
+        write_file(
+                f, "a.conf",
+                "client: { server = \"x:1\"; }; tunnels: { a: { local = \"1\"; }; b: { local = \"2\"; }; };");
+        f->options.command = COMMAND_START;
+        f->options.arguments = names;
+        f->options.n_arguments = 1;
+        load(f);
+        assert_false(f->config->tunnels[0]->is_selected);
+        assert_true(f->config->tunnels[1]->is_selected);
+}
+
+static void test_two_tokens_in_files_are_one_too_many(void **state) {
+        Fixture *f = *state;
+        _cleanup_free_ char *text =
+                str_format("client: { token = \"x\";\n token_file = \"%s/token\"; };", f->folder);
+
+        write_file(f, "token", "word\n");
+        write_file(f, "a.conf", text);
+        assert_refused(f, "a.conf:2");
+}
+
+static void test_a_token_option_wins_over_a_file(void **state) {
+        Fixture *f = *state;
+        _cleanup_free_ char *text = str_format("client: { token_file = \"%s/token\"; };", f->folder);
+
+        write_file(f, "token", " from-file\n");
+        write_file(f, "a.conf", text);
+        load(f);
+        assert_string_equal(f->config->token, "from-file");
+        f->config = client_config_free(f->config);
+        setenv("PGROK_TOKEN", "from-environment", 1);
+        load(f);
+        assert_string_equal(f->config->token, "from-environment");
+        f->config = client_config_free(f->config);
+        set_option(f, "client.token", "from-option", "--token");
+        load(f);
+        assert_string_equal(f->config->token, "from-option");
+}
+
+static void test_a_token_file_is_read_again(void **state) {
+        Fixture *f = *state;
+        _cleanup_free_ char *path = str_format("%s/token", f->folder), *why = NULL;
+
+        write_file(f, "token", "old");
+        set_option(f, "client.token_file", path, "--token-file");
+        load(f);
+        write_file(f, "token", "new\n");
+        assert_int_equal(client_config_read_token(f->config, &why), 0);
+        assert_string_equal(f->config->token, "new");
+        write_file(f, "token", "two words\n");
+        assert_int_equal(client_config_read_token(f->config, &why), -EINVAL);
+        assert_non_null(strstr(why, path));
+        assert_null(strstr(why, "two words"));
+        assert_string_equal(f->config->token, "new");
+}
+
+static void test_proxies_of_the_environment(void **state _unused_) {
+        assert_null(proxy_from_environment("example.com"));
+        setenv("http_proxy", "http://p:1", 1);
+        assert_string_equal(proxy_from_environment("example.com"), "http://p:1");
+        setenv("https_proxy", "http://q:2", 1);
+        assert_string_equal(proxy_from_environment("example.com"), "http://q:2");
+        assert_null(proxy_from_environment("127.0.0.1"));
+        setenv("no_proxy", "other.org, .example.com", 1);
+        assert_null(proxy_from_environment("example.com"));
+        assert_null(proxy_from_environment("www.EXAMPLE.com"));
+        assert_non_null(proxy_from_environment("notexample.com"));
+        assert_non_null(proxy_from_environment("example.com.net"));
+        setenv("no_proxy", "*", 1);
+        assert_null(proxy_from_environment("anything.net"));
+}
+
+static void test_an_empty_proxy_option_means_none(void **state) {
+        Fixture *f = *state;
+
+        setenv("http_proxy", "http://p:1", 1);
+        set_option(f, "client.server", "example.com", "--server");
+        load(f);
+        assert_string_equal(f->config->http_proxy, "http://p:1");
+        f->config = client_config_free(f->config);
+        set_option(f, "client.http_proxy", "", "--http-proxy");
+        load(f);
+        assert_null(f->config->http_proxy);
+}
+
+static void test_dev_trusts_the_private_ca(void **state) {
+        Fixture *f = *state;
+        _cleanup_free_ char *dev = str_format("%s/pgrok", f->folder), *expected = NULL;
+
+        assert_int_equal(mkdir(dev, 0700), 0);
+        expected = str_format("%s/dev", dev);
+        assert_int_equal(mkdir(expected, 0700), 0);
+        setenv("XDG_STATE_HOME", f->folder, 1);
+        f->options.n_configs = 0;
+        f->options.dev = true;
+        assert_refused(f, "it makes that file");
+        config_list_done(&f->faults);
+        write_file(f, "pgrok/dev/ca.pem", "");
+        set_option(f, "client.server", "127.0.0.1:5000", "--server");
+        load(f);
+        assert_string_equal(f->config->server, "127.0.0.1:5000");
+        assert_string_equal(f->config->tls_name, "localhost");
+        assert_true(str_has_suffix(f->config->ca_file, "/pgrok/dev/ca.pem"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(test_files_are_read_and_completed),
+                TEST(test_a_hostname_leaves_no_default_subdomain),
+                TEST(test_a_name_that_is_no_subdomain_is_refused),
+                TEST(test_keys_that_do_not_go_together_are_refused),
+                TEST(test_a_port_without_tcp_is_refused),
+                TEST(test_mux_is_refused),
+                TEST(test_a_server_is_needed),
+                TEST(test_targets_become_tunnels),
+                TEST(test_only_named_tunnels_start),
+                TEST(test_two_tokens_in_files_are_one_too_many),
+                TEST(test_a_token_option_wins_over_a_file),
+                TEST(test_a_token_file_is_read_again),
+                TEST(test_proxies_of_the_environment),
+                TEST(test_an_empty_proxy_option_means_none),
+                TEST(test_dev_trusts_the_private_ca),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
