@@ -13,6 +13,7 @@
  * The relay is done when both directions are DONE or BROKEN, or when a source fails. */
 
 #define RELAY_BURST 4                                       /* buffers a direction moves at one event */
+#define RELAY_STALL_USEC (5 * UINT64_C(1000000))          /* for a sink that takes nothing, after the source's abort */
 #define RELAY_WITHHOLD_MAX_USEC (300 * UINT64_C(1000000)) /* for an answer that never begins */
 
 typedef enum DirectionState {
@@ -27,8 +28,11 @@ typedef struct Direction {
         Stream *from, *to;  /* borrowed */
         Buffer *buffer;     /* owned; bytes read and not written, or NULL */
         DirectionState state;
+        bool blocked;       /* the sink takes nothing now, and the bytes are still with the source */
+        bool aborted;       /* the source's peer has broken it off; what it sent before is still under way */
         bool unflushed;     /* the sink holds bytes that the kernel didn't take */
         uint64_t bytes;     /* taken by the sink */
+        uint64_t bytes_checked; /* the same when the abort was last looked at */
         uint64_t last_usec; /* when it last moved; kept only if A's end may be withheld */
 } Direction;
 
@@ -36,6 +40,7 @@ struct Relay {
         Direction a_to_b, b_to_a;
         uint64_t withhold_usec;
         Timer *withhold; /* owned; from A's end on, if that is withheld */
+        Timer *stall;    /* owned; from an abort on, while bytes from before it are under way */
         RelayDoneFn done;
         void *userdata; /* borrowed */
 };
@@ -61,7 +66,10 @@ static int direction_write(Direction *d) {
         return 0;
 }
 
-/* Fills an empty buffer. Returns 1, 0 at the end, -EAGAIN, or the source's error. */
+/* The ways from source to sink return 1, 0 at the end, -EAGAIN when the source has nothing or, with `blocked`, the
+ * sink takes nothing, -EPIPE when the sink failed, or the source's error. */
+
+/* Through a buffer of our own. */
 static int direction_read(Direction *d) {
         ssize_t k;
 
@@ -77,9 +85,49 @@ static int direction_read(Direction *d) {
         return 1;
 }
 
+/* From where the bytes are with the source. */
+static int direction_pass(Direction *d) {
+        const uint8_t *p;
+        ssize_t k = stream_peek(d->from, &p);
+
+        if (k <= 0)
+                return (int) k;
+        k = stream_write(d->to, p, (size_t) k);
+        if (k < 0) {
+                d->blocked = k == -EAGAIN;
+                return d->blocked ? -EAGAIN : -EPIPE;
+        }
+        d->bytes += (uint64_t) k;
+        stream_consume(d->from, (size_t) k);
+        return 1;
+}
+
+/* To where the sink wants them. */
+static int direction_read_into(Direction *d) {
+        uint8_t *p;
+        ssize_t room = stream_reserve(d->to, &p), k;
+
+        if (room < 0) {
+                d->blocked = room == -EAGAIN;
+                return d->blocked ? -EAGAIN : -EPIPE;
+        }
+        k = stream_read(d->from, p, (size_t) room);
+        stream_commit(d->to, k > 0 ? (size_t) k : 0);
+        if (k <= 0)
+                return (int) k;
+        d->bytes += (uint64_t) k;
+        return 1;
+}
+
+static int direction_transfer(Direction *d) {
+        if (stream_can_peek(d->from))
+                return direction_pass(d);
+        return stream_can_reserve(d->to) ? direction_read_into(d) : direction_read(d);
+}
+
 static void direction_break(Direction *d) {
         d->state = DIRECTION_BROKEN;
-        d->unflushed = false;
+        d->unflushed = d->blocked = false;
         d->buffer = buffer_put(direction_pool(d), d->buffer);
 }
 
@@ -102,6 +150,7 @@ static int direction_end(Relay *r, Direction *d) {
 /* Moves bytes until there are none, the sink is full, or the burst is spent. Returns 0, -EAGAIN when the sink
  * is full, -EPIPE when the sink failed, or the source's error. */
 static int direction_move(Relay *r, Direction *d) {
+        d->blocked = false;
         for (int i = 0; i < RELAY_BURST; i++) {
                 int e = direction_write(d);
 
@@ -111,11 +160,11 @@ static int direction_move(Relay *r, Direction *d) {
                         return -EPIPE;
                 if (d->state != DIRECTION_OPEN)
                         return 0;
-                e = direction_read(d);
+                e = direction_transfer(d);
                 if (e == 0)
                         return direction_end(r, d) < 0 ? -EPIPE : 0;
                 if (e < 0)
-                        return e == -EAGAIN ? 0 : e;
+                        return e == -EAGAIN && !d->blocked ? 0 : e;
         }
         return 0;
 }
@@ -140,11 +189,11 @@ static int direction_pump(Relay *r, Direction *d) {
 
 /* The events that a stream is wanted for: from what it is the source of and what it is the sink of. */
 static unsigned relay_stream_events(const Direction *source_of, const Direction *sink_of) {
-        unsigned events = 0;
+        unsigned events = source_of->aborted ? 0 : STREAM_ABORTED;
 
-        if (source_of->state == DIRECTION_OPEN && !source_of->buffer)
+        if (source_of->state == DIRECTION_OPEN && !source_of->buffer && !source_of->blocked)
                 events |= STREAM_READABLE;
-        if (sink_of->buffer || sink_of->unflushed)
+        if (sink_of->buffer || sink_of->blocked || sink_of->unflushed)
                 events |= STREAM_WRITABLE;
         return events;
 }
@@ -169,6 +218,7 @@ static void relay_finish(Relay *r, int error, RelaySide failed) {
                 .failed = failed,
                 .a_to_b_bytes = r->a_to_b.bytes,
                 .b_to_a_bytes = r->b_to_a.bytes,
+                .a_is_unread = r->a_to_b.state == DIRECTION_OPEN || r->a_to_b.state == DIRECTION_BROKEN,
         };
 
         r->done(r, &result, r->userdata);
@@ -202,12 +252,50 @@ static void relay_run(Relay *r, bool a_to_b, bool b_to_a) {
                 relay_update_events(r);
 }
 
+static bool direction_is_stalled(Direction *d) {
+        bool stalled = d->aborted && d->bytes == d->bytes_checked;
+
+        d->bytes_checked = d->bytes;
+        return stalled;
+}
+
+/* After an abort: what was sent before it has its time while the sink takes some of it. */
+static void on_relay_stall(void *userdata) {
+        Relay *r = userdata;
+
+        if (direction_is_stalled(&r->a_to_b))
+                relay_finish(r, -ECONNRESET, RELAY_A);
+        else if (direction_is_stalled(&r->b_to_a))
+                relay_finish(r, -ECONNRESET, RELAY_B);
+        else
+                timer_start(r->stall, RELAY_STALL_USEC);
+}
+
+/* D's source is broken off. Returns true when nothing of it can be under way. */
+static bool relay_abort(Relay *r, Direction *d) {
+        d->aborted = true;
+        d->bytes_checked = d->bytes;
+        if (d->state != DIRECTION_OPEN)
+                return true;
+        return !r->stall && timer_new_after(&r->stall, d->from->worker, RELAY_STALL_USEC, on_relay_stall, r) < 0;
+}
+
 static void on_a_event(Stream *s _unused_, unsigned events, void *userdata) {
-        relay_run(userdata, events & STREAM_READABLE, events & STREAM_WRITABLE);
+        Relay *r = userdata;
+
+        if ((events & STREAM_ABORTED) && relay_abort(r, &r->a_to_b))
+                relay_finish(r, -ECONNRESET, RELAY_A);
+        else
+                relay_run(r, events & STREAM_READABLE, events & STREAM_WRITABLE);
 }
 
 static void on_b_event(Stream *s _unused_, unsigned events, void *userdata) {
-        relay_run(userdata, events & STREAM_WRITABLE, events & STREAM_READABLE);
+        Relay *r = userdata;
+
+        if ((events & STREAM_ABORTED) && relay_abort(r, &r->b_to_a))
+                relay_finish(r, -ECONNRESET, RELAY_B);
+        else
+                relay_run(r, events & STREAM_WRITABLE, events & STREAM_READABLE);
 }
 
 /* The peer behind B closes its whole connection at A's end, so that waits: until B was silent after an answer, or
@@ -253,6 +341,8 @@ int relay_new(Relay **ret, Stream *a, Stream *b, const RelayOptions *options, Re
                 r->a_to_b.last_usec = clock_usec();
         stream_set_callback(a, on_a_event, r);
         stream_set_callback(b, on_b_event, r);
+        stream_set_direct(a);
+        stream_set_direct(b);
         direction_start(&r->a_to_b, options->a_head);
         direction_start(&r->b_to_a, options->b_head);
         relay_update_events(r);
@@ -264,6 +354,7 @@ Relay *relay_free(Relay *r) {
         if (!r)
                 return NULL;
         timer_free(r->withhold);
+        timer_free(r->stall);
         relay_let_go(r);
         buffer_put(direction_pool(&r->a_to_b), r->a_to_b.buffer);
         buffer_put(direction_pool(&r->b_to_a), r->b_to_a.buffer);

@@ -22,6 +22,7 @@ typedef struct RelayOptions {
 typedef struct RelayResult {
         int error;             /* 0: both directions came to their end */
         RelaySide failed;      /* with an error: whose stream failed */
+        bool a_is_unread;      /* A has not ended: closing it at once may take B's last bytes away from its peer */
         uint64_t a_to_b_bytes; /* read from A and taken by B */
         uint64_t b_to_a_bytes;
 } RelayResult;

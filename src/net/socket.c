@@ -8,7 +8,9 @@
  * itself and forgets its socket first. Events that are no longer wanted stay armed until one of them comes,
  * since they are often wanted again before that, or the socket is closed: it saves most calls of epoll_ctl().
  * libuv answers EPOLLERR by stopping the poll and reporting UV_EBADF: the events are armed anew after
- * that, and the next read or write finds the real error. */
+ * that, and the next read or write finds the real error. Who waits for neither bytes nor room learns of an
+ * error by waiting for urgent data, which nobody sends: without an error that event is urgent data after all, or that both
+ * directions have ended, and would come again and again. */
 
 struct SocketPoll {
         uv_poll_t handle;
@@ -32,10 +34,13 @@ static void on_socket_io(uv_poll_t *handle, int status, int events) {
 
         s->drained = false;
         if (status < 0) {
-                events = UV_READABLE | UV_WRITABLE;
+                events = UV_READABLE | UV_WRITABLE | UV_PRIORITIZED;
                 socket_arm(s, s->wanted);
-        } else if (events & ~s->wanted)
-                socket_arm(s, s->wanted);
+        } else {
+                if (events & (~s->wanted | UV_PRIORITIZED))
+                        socket_arm(s, s->wanted & ~(events & UV_PRIORITIZED));
+                events &= ~UV_PRIORITIZED;
+        }
         if (events & s->wanted)
                 s->on_event(s, events & s->wanted);
 }

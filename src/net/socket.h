@@ -16,8 +16,8 @@
 typedef struct Socket Socket;
 typedef struct SocketPoll SocketPoll;
 
-/* EVENTS: the wanted ones of UV_READABLE and UV_WRITABLE; all that are wanted when the socket failed. May free the
- * socket. */
+/* EVENTS: the wanted ones of UV_READABLE and UV_WRITABLE; all that are wanted when the socket failed, and only then
+ * UV_PRIORITIZED. May free the socket. */
 typedef void (*SocketFn)(Socket *s, int events);
 
 struct Socket {
@@ -25,7 +25,7 @@ struct Socket {
         SocketFn on_event;
         int fd;     /* owned */
         int error;  /* a failed send's errno, negative: the kernel tells it once, we need it again */
-        int wanted; /* UV_READABLE, UV_WRITABLE */
+        int wanted; /* UV_READABLE, UV_WRITABLE, UV_PRIORITIZED */
         bool drained; /* the last read was short: don't ask again before an event */
 };
 

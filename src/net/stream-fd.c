@@ -24,6 +24,8 @@ static void on_stream_fd_event(Socket *socket, int events) {
                 e |= STREAM_READABLE;
         if (events & UV_WRITABLE)
                 e |= STREAM_WRITABLE;
+        if (events & UV_PRIORITIZED)
+                e |= STREAM_ABORTED;
         e &= s->wanted;
         if (e != 0 && s->on_event)
                 s->on_event(s, e, s->userdata);
@@ -52,6 +54,8 @@ static void stream_fd_update_events(Stream *s) {
                 events |= UV_READABLE;
         if (s->wanted & STREAM_WRITABLE)
                 events |= UV_WRITABLE;
+        if (s->wanted & STREAM_ABORTED)
+                events |= UV_PRIORITIZED;
         socket_set_events(&stream_fd(s)->socket, events);
 }
 

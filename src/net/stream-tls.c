@@ -18,6 +18,7 @@
 #define TLS_RECORD_BYTES_MAX 16384
 #define TLS_RECORD_OVERHEAD_MAX 256 /* header, padding and tag of any cipher */
 #define TLS_OUT_RESERVE 1024        /* for alerts and key updates that GnuTLS sends by itself */
+#define TLS_BYTELESS_MAX 128        /* warnings and the like in a row; more keep the loop busy for nothing */
 
 typedef enum TlsState {
         TLS_HANDSHAKE,
@@ -121,6 +122,8 @@ static int stream_tls_poll_events(StreamTls *t) {
                 events |= UV_READABLE;
         if (t->out || ((wanted & STREAM_WRITABLE) && t->state == TLS_OPEN))
                 events |= UV_WRITABLE;
+        if (wanted & STREAM_ABORTED)
+                events |= UV_PRIORITIZED;
         return events;
 }
 
@@ -183,13 +186,21 @@ static void stream_tls_set_why(StreamTls *t, int gnutls_error) {
                 str_trim(t->why);
 }
 
+/* Whether GnuTLS, which returned R in the I-th attempt, is to be asked again. */
+static bool stream_tls_goes_on(StreamTls *t, ssize_t r, unsigned i) {
+        return r < 0 && !gnutls_error_is_fatal((int) r) && r != GNUTLS_E_REHANDSHAKE && !t->dry && i < TLS_BYTELESS_MAX;
+}
+
 static void stream_tls_handshake(StreamTls *t) {
+        unsigned i = 0;
         int r;
 
         do {
                 t->dry = false;
                 r = gnutls_handshake(t->session);
-        } while (r < 0 && !gnutls_error_is_fatal(r) && !t->dry);
+        } while (stream_tls_goes_on(t, r, ++i));
+        if (i == TLS_BYTELESS_MAX)
+                r = GNUTLS_E_TOO_MANY_EMPTY_PACKETS;
 
         if (r < 0 && gnutls_error_is_fatal(r)) {
                 stream_tls_set_why(t, r);
@@ -222,6 +233,8 @@ static void on_stream_tls_event(Socket *socket, int events) {
                 (void) stream_tls_flush(&t->stream);
         if (t->state == TLS_OPEN && !t->out && (events & UV_WRITABLE))
                 e |= STREAM_WRITABLE;
+        if (events & UV_PRIORITIZED)
+                e |= STREAM_ABORTED;
         stream_tls_update_events(&t->stream);
         stream_tls_deliver(t, e);
 }
@@ -230,7 +243,7 @@ static void on_stream_tls_ready(ReadyItem *item) {
         StreamTls *t = container_of(item, StreamTls, ready);
 
         if (t->state == TLS_FAILED)
-                stream_tls_deliver(t, STREAM_READABLE | STREAM_WRITABLE);
+                stream_tls_deliver(t, STREAM_READABLE | STREAM_WRITABLE | STREAM_ABORTED);
         else if (stream_tls_has_input(t))
                 stream_tls_deliver(t, STREAM_READABLE);
 }
@@ -253,29 +266,44 @@ static ssize_t stream_tls_end(StreamTls *t, ssize_t k) {
         return 0;
 }
 
+/* One record's bytes at most. Returns what GnuTLS says, and AGAIN only when the socket has nothing. */
+static ssize_t stream_tls_receive(StreamTls *t, void *data, size_t n) {
+        unsigned i = 0;
+        ssize_t k;
+
+        do {
+                t->dry = false;
+                k = gnutls_record_recv(t->session, data, n);
+        } while (stream_tls_goes_on(t, k, ++i));
+        return i < TLS_BYTELESS_MAX ? k : GNUTLS_E_TOO_MANY_EMPTY_PACKETS;
+}
+
+/* As many records as there are and fit, so that what reads us makes few calls too. An end or an error behind bytes is kept
+ * for the next call. */
 static ssize_t stream_tls_read(Stream *s, void *data, size_t n) {
         StreamTls *t = stream_tls(s);
-        ssize_t k;
+        size_t got = 0;
+        ssize_t k = 1;
 
         if (t->state != TLS_OPEN)
                 return t->state == TLS_FAILED ? t->error : -EAGAIN;
         if (t->has_end)
                 return 0;
-        do {
-                t->dry = false;
-                k = gnutls_record_recv(t->session, data, n);
-        } while (k < 0 && !gnutls_error_is_fatal((int) k) && k != GNUTLS_E_REHANDSHAKE && !t->dry);
-        stream_tls_remember(t);
-
-        if (k == GNUTLS_E_AGAIN || k == GNUTLS_E_INTERRUPTED) {
-                worker_unready(s->worker, &t->ready);
-                return -EAGAIN;
+        while (k > 0 && got < n && (got == 0 || stream_tls_has_input(t))) {
+                k = stream_tls_receive(t, (uint8_t*) data + got, n - got);
+                got += k > 0 ? (size_t) k : 0;
         }
-        if (k <= 0)
-                return stream_tls_end(t, k);
+        stream_tls_remember(t);
+        if (k <= 0 && k != GNUTLS_E_AGAIN && k != GNUTLS_E_INTERRUPTED) {
+                k = stream_tls_end(t, k);
+                if (got == 0)
+                        return k;
+        }
         if (stream_tls_has_input(t))
                 worker_ready(s->worker, &t->ready);
-        return k;
+        else if (t->state != TLS_FAILED) /* an error behind the bytes is told by no poll event */
+                worker_unready(s->worker, &t->ready);
+        return got > 0 ? (ssize_t) got : -EAGAIN;
 }
 
 /* Room for plaintext in one more record, 0 if that would make a needlessly small one. */
@@ -426,4 +454,12 @@ int stream_tls_new_client(Stream **ret, Worker *w, int fd, TlsClient *tls, const
         stream_tls_update_events(&t->stream);
         *ret = &t->stream;
         return 0;
+}
+
+bool stream_tls_speaks(Stream *s, const char *protocol) {
+        gnutls_datum_t chosen = {};
+
+        if (gnutls_alpn_get_selected_protocol(stream_tls(s)->session, &chosen) < 0)
+                return false;
+        return chosen.size == strlen(protocol) && memcmp(chosen.data, protocol, chosen.size) == 0;
 }

@@ -21,3 +21,6 @@ int stream_tls_new_server(Stream **ret, Worker *w, int fd, TlsServer *tls, unsig
 
 /* HOST is the name that the server's certificate must have, and the SNI unless it is an address. */
 int stream_tls_new_client(Stream **ret, Worker *w, int fd, TlsClient *tls, const char *host, unsigned flags);
+
+/* True once ALPN has chosen PROTOCOL. S is such a stream. */
+bool stream_tls_speaks(Stream *s, const char *protocol);

@@ -4,6 +4,7 @@
 void stream_set_callback(Stream *s, StreamFn on_event, void *userdata) {
         s->on_event = on_event;
         s->userdata = userdata;
+        s->is_direct = false;
 }
 
 void stream_set_events(Stream *s, unsigned events) {
@@ -19,6 +20,22 @@ ssize_t stream_read(Stream *s, void *data, size_t n) {
 
 ssize_t stream_write(Stream *s, const void *data, size_t n) {
         return s->ops->write(s, data, n);
+}
+
+ssize_t stream_peek(Stream *s, const uint8_t **ret) {
+        return s->ops->peek(s, ret);
+}
+
+void stream_consume(Stream *s, size_t n) {
+        s->ops->consume(s, n);
+}
+
+ssize_t stream_reserve(Stream *s, uint8_t **ret) {
+        return s->ops->reserve(s, ret);
+}
+
+void stream_commit(Stream *s, size_t n) {
+        s->ops->commit(s, n);
 }
 
 int stream_flush(Stream *s) {

@@ -17,6 +17,7 @@ typedef struct StreamOps StreamOps;
 typedef enum StreamEvents {
         STREAM_READABLE = 1 << 0, /* stream_read() has something to say: bytes, the end, or an error */
         STREAM_WRITABLE = 1 << 1, /* stream_write() takes bytes again, or stream_flush() ended */
+        STREAM_ABORTED = 1 << 2,  /* the peer has broken it off, told even if bytes before that are still to be read */
 } StreamEvents;
 
 /* May free the stream. */
@@ -32,6 +33,12 @@ struct StreamOps {
         int (*attach)(Stream *s);
         void (*destroy)(Stream *s, bool reset);
         const char *(*explain)(Stream *s); /* optional */
+
+        /* optional, each pair: without a copy in between */
+        ssize_t (*peek)(Stream *s, const uint8_t **ret);
+        void (*consume)(Stream *s, size_t n);
+        ssize_t (*reserve)(Stream *s, uint8_t **ret);
+        void (*commit)(Stream *s, size_t n);
 };
 
 /* The common part; each kind of stream embeds it first. */
@@ -41,9 +48,16 @@ struct Stream {
         StreamFn on_event; /* NULL: events are not delivered */
         void *userdata;    /* borrowed; outlives the stream or is replaced */
         unsigned wanted;   /* StreamEvents */
+        bool is_direct;    /* the callback may run while others of the same transport are served: see stream_set_direct() */
 };
 
 void stream_set_callback(Stream *s, StreamFn on_event, void *userdata);
+
+/* Lets a stream of a mux call back in the middle of its transport's input, with the bytes where they are. Such a
+ * callback may free this stream and others, but not the mux or what it belongs to. Reset with each callback. */
+static inline void stream_set_direct(Stream *s) {
+        s->is_direct = true;
+}
 
 /* The events that the owner wants from now on. */
 void stream_set_events(Stream *s, unsigned events);
@@ -55,6 +69,24 @@ ssize_t stream_read(Stream *s, void *data, size_t n);
 /* Takes as many of N (> 0) bytes as there is room for. Returns their number, -EAGAIN for none, or the error.
  * What was taken may wait inside until stream_flush(). */
 ssize_t stream_write(Stream *s, const void *data, size_t n);
+
+/* As stream_read(), but the bytes stay where they are, at *RET, until stream_consume() takes N of them, before the loop is
+ * returned to. Only if stream_can_peek(). */
+ssize_t stream_peek(Stream *s, const uint8_t **ret);
+void stream_consume(Stream *s, size_t n);
+
+/* As stream_write(), but the bytes are put at *RET, as many as returned at most, and stream_commit() takes N (may be 0) of them.
+ * Nothing else may be done with the stream in between. Only if stream_can_reserve(). */
+ssize_t stream_reserve(Stream *s, uint8_t **ret);
+void stream_commit(Stream *s, size_t n);
+
+static inline bool stream_can_peek(const Stream *s) {
+        return s->ops->peek;
+}
+
+static inline bool stream_can_reserve(const Stream *s) {
+        return s->ops->reserve;
+}
 
 /* Sends what waits inside. Returns 0 when the kernel has it all, -EAGAIN when the rest goes by itself once
  * the socket takes it (wait for STREAM_WRITABLE and call again), or the error. */

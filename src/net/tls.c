@@ -22,13 +22,14 @@ struct TlsServer {
         gnutls_datum_t ticket_key;                    /* owned; of this server alone, so no other's ticket opens it */
         TlsSelectFn select;
         void *userdata; /* borrowed */
-        char *alpn;     /* owned, or NULL */
+        const char *const *alpn; /* borrowed for ever; ends with NULL */
 };
 
 struct TlsClient {
         atomic_uint n_refs;
         gnutls_priority_t priority;                   /* owned */
         gnutls_certificate_credentials_t credentials; /* owned */
+        const char *const *alpn;                      /* borrowed for ever; ends with NULL */
         pthread_mutex_t lock;                         /* for what follows */
         gnutls_datum_t ticket;                        /* owned */
         char *ticket_host;                            /* owned: whose it is */
@@ -64,7 +65,7 @@ static int fail(int gnutls_error, char **ret_why, const char *what, const char *
         return tls_errno(gnutls_error);
 }
 
-static int tls_server_new(TlsServer **ret, const char *alpn) {
+static int tls_server_new(TlsServer **ret, const char *const *alpn) {
         _cleanup_(tls_server_unrefp) TlsServer *t = new0(TlsServer, 1);
         int r;
 
@@ -77,17 +78,13 @@ static int tls_server_new(TlsServer **ret, const char *alpn) {
         r = gnutls_session_ticket_key_generate(&t->ticket_key);
         if (r < 0)
                 return tls_errno(r);
-        if (alpn) {
-                t->alpn = strdup(alpn);
-                if (!t->alpn)
-                        return -ENOMEM;
-        }
+        t->alpn = alpn;
         *ret = TAKE_PTR(t);
         return 0;
 }
 
-int tls_server_new_files(TlsServer **ret, const char *certificate, const char *key, const char *alpn,
-                         char **ret_why) {
+int tls_server_new_files(TlsServer **ret, const char *certificate, const char *key,
+                         const char *const *alpn, char **ret_why) {
         _cleanup_(tls_server_unrefp) TlsServer *t = NULL;
         int r = tls_server_new(&t, alpn);
 
@@ -103,7 +100,8 @@ int tls_server_new_files(TlsServer **ret, const char *certificate, const char *k
         return 0;
 }
 
-int tls_server_new_select(TlsServer **ret, TlsSelectFn select, void *userdata, const char *alpn) {
+int tls_server_new_select(TlsServer **ret, TlsSelectFn select, void *userdata,
+                          const char *const *alpn) {
         TlsServer *t = NULL;
         int r = tls_server_new(&t, alpn);
 
@@ -130,9 +128,19 @@ TlsServer *tls_server_unref(TlsServer *t) {
         if (t->ticket_key.data)
                 gnutls_memset(t->ticket_key.data, 0, t->ticket_key.size);
         gnutls_free(t->ticket_key.data);
-        free(t->alpn);
         free(t);
         return NULL;
+}
+
+#define ALPN_MAX 4
+
+static int set_alpn(gnutls_session_t session, const char *const *alpn) {
+        gnutls_datum_t protocols[ALPN_MAX];
+        unsigned n = 0;
+
+        for (; alpn && alpn[n] && n < ALPN_MAX; n++)
+                protocols[n] = (gnutls_datum_t) { (unsigned char*) alpn[n], (unsigned) strlen(alpn[n]) };
+        return n > 0 ? gnutls_alpn_set_protocols(session, protocols, n, GNUTLS_ALPN_SERVER_PRECEDENCE) : 0;
 }
 
 /* The client's hello is here, the certificate not chosen yet. */
@@ -163,11 +171,8 @@ int tls_server_setup(TlsServer *t, gnutls_session_t session) {
                 gnutls_handshake_set_post_client_hello_function(session, on_client_hello);
         else
                 r = gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, t->credentials);
-        if (r >= 0 && t->alpn) {
-                gnutls_datum_t protocol = { (unsigned char*) t->alpn, (unsigned) strlen(t->alpn) };
-
-                r = gnutls_alpn_set_protocols(session, &protocol, 1, 0);
-        }
+        if (r >= 0)
+                r = set_alpn(session, t->alpn);
         if (r >= 0)
                 r = gnutls_session_ticket_enable_server(session, &t->ticket_key);
         return r < 0 ? tls_errno(r) : 0;
@@ -186,13 +191,14 @@ static int load_trust(TlsClient *t, const char *ca_file, char **ret_why) {
         return r < 0 ? fail(r, ret_why, "Can't read the CA file", ca_file) : 0;
 }
 
-int tls_client_new(TlsClient **ret, const char *ca_file, char **ret_why) {
+int tls_client_new(TlsClient **ret, const char *ca_file, const char *const *alpn, char **ret_why) {
         _cleanup_(tls_client_unrefp) TlsClient *t = new0(TlsClient, 1);
         int r;
 
         if (!t)
                 return -ENOMEM;
         t->n_refs = 1;
+        t->alpn = alpn;
         pthread_mutex_init(&t->lock, NULL);
         r = gnutls_priority_init(&t->priority, TLS_PRIORITY, NULL);
         if (r >= 0)
@@ -238,6 +244,8 @@ int tls_client_setup(TlsClient *t, gnutls_session_t session, const char *host) {
         r = gnutls_priority_set(session, t->priority);
         if (r >= 0)
                 r = gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, t->credentials);
+        if (r >= 0)
+                r = set_alpn(session, t->alpn);
         if (r >= 0 && !is_ip_address(host))
                 r = gnutls_server_name_set(session, GNUTLS_NAME_DNS, host, strlen(host));
         if (r < 0)

@@ -18,19 +18,20 @@ typedef struct TlsClient TlsClient;
  * long as the TlsServer, or NULL to refuse the name (unrecognized_name). */
 typedef gnutls_certificate_credentials_t (*TlsSelectFn)(const char *name, void *userdata);
 
-/* A server with one certificate chain and key (PEM files). ALPN: NULL, or the one protocol to choose when
- * the client offers it. Returns 0 or a negative errno; then *RET_WHY, unless RET_WHY is NULL, may be a
+/* A server with one certificate chain and key (PEM files). ALPN: the protocols to choose from what the client
+ * offers, the first that matches wins; ends with NULL, borrowed for ever. Returns 0 or a negative errno; then *RET_WHY, unless RET_WHY is NULL, may be a
  * sentence, owned by the caller. */
-int tls_server_new_files(TlsServer **ret, const char *certificate, const char *key, const char *alpn,
-                         char **ret_why);
+int tls_server_new_files(TlsServer **ret, const char *certificate, const char *key,
+                         const char *const *alpn, char **ret_why);
 
 /* A server that asks SELECT for each connection; USERDATA is borrowed and outlives it. */
-int tls_server_new_select(TlsServer **ret, TlsSelectFn select, void *userdata, const char *alpn);
+int tls_server_new_select(TlsServer **ret, TlsSelectFn select, void *userdata,
+                          const char *const *alpn);
 TlsServer *tls_server_ref(TlsServer *t);
 TlsServer *tls_server_unref(TlsServer *t); /* NULL; takes NULL */
 
-/* CA_FILE: PEM certificates to trust instead of the system's, or NULL. Returns as above. */
-int tls_client_new(TlsClient **ret, const char *ca_file, char **ret_why);
+/* CA_FILE: PEM certificates to trust instead of the system's, or NULL. ALPN: what to offer, as above. Returns as above. */
+int tls_client_new(TlsClient **ret, const char *ca_file, const char *const *alpn, char **ret_why);
 TlsClient *tls_client_ref(TlsClient *t);
 TlsClient *tls_client_unref(TlsClient *t);
 

@@ -39,6 +39,18 @@ static void on_ready(uv_idle_t *idle) {
         worker_unready(w, &mark);
 }
 
+/* A prepare handle, not a check handle: what timers and the ready queue add in this turn goes out too. */
+static void on_flush(uv_prepare_t *prepare) {
+        Worker *w = prepare->data;
+
+        while (w->flush) {
+                ReadyItem *item = w->flush;
+
+                worker_unflush(w, item);
+                item->run(item);
+        }
+}
+
 int worker_new(Worker **ret, unsigned index) {
         Worker *w = new0(Worker, 1);
         int r;
@@ -52,7 +64,7 @@ int worker_new(Worker **ret, unsigned index) {
         }
         w->index = index;
         w->loop.data = w;
-        w->wakeup.data = w->ready_idle.data = w;
+        w->wakeup.data = w->ready_idle.data = w->flush_prepare.data = w;
         r = uv_async_init(&w->loop, &w->wakeup, on_wakeup);
         if (r < 0) {
                 uv_loop_close(&w->loop);
@@ -60,6 +72,7 @@ int worker_new(Worker **ret, unsigned index) {
                 return r;
         }
         uv_idle_init(&w->loop, &w->ready_idle);
+        uv_prepare_init(&w->loop, &w->flush_prepare);
         uv_mutex_init(&w->mail_lock);
         *ret = w;
         return 0;
@@ -108,6 +121,7 @@ void worker_join(Worker *w) {
 void worker_end(Worker *w) {
         uv_close((uv_handle_t*) &w->wakeup, NULL);
         uv_close((uv_handle_t*) &w->ready_idle, NULL);
+        uv_close((uv_handle_t*) &w->flush_prepare, NULL);
 }
 
 void worker_post(Worker *w, Mail *mail, MailFn deliver) {
@@ -143,4 +157,22 @@ void worker_unready(Worker *w, ReadyItem *item) {
         DL_DELETE(w->ready, item);
         if (!w->ready)
                 uv_idle_stop(&w->ready_idle);
+}
+
+void worker_flush_later(Worker *w, ReadyItem *item) {
+        if (item->queued)
+                return;
+        if (!w->flush)
+                uv_prepare_start(&w->flush_prepare, on_flush);
+        item->queued = true;
+        DL_APPEND(w->flush, item);
+}
+
+void worker_unflush(Worker *w, ReadyItem *item) {
+        if (!item->queued)
+                return;
+        item->queued = false;
+        DL_DELETE(w->flush, item);
+        if (!w->flush)
+                uv_prepare_stop(&w->flush_prepare);
 }

@@ -39,7 +39,8 @@ struct Worker {
         /* private */
         uv_async_t wakeup;
         uv_idle_t ready_idle;
-        ReadyItem *ready;
+        uv_prepare_t flush_prepare;
+        ReadyItem *ready, *flush;
         uv_mutex_t mail_lock;
         Mail *mail_first, *mail_last;
         uv_thread_t thread;
@@ -70,5 +71,10 @@ void worker_post(Worker *w, Mail *mail, MailFn deliver);
 
 void worker_ready(Worker *w, ReadyItem *item);
 void worker_unready(Worker *w, ReadyItem *item);
+
+/* Runs ITEM once, when all that this turn of the loop has to do is done, before it sleeps. One item may be
+ * on one of both queues only. */
+void worker_flush_later(Worker *w, ReadyItem *item);
+void worker_unflush(Worker *w, ReadyItem *item);
 
 DEFINE_CLEANUP(Worker*, worker_free);

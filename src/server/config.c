@@ -10,6 +10,7 @@
 #include "proto/http-head.h"
 
 #define DEV_DOMAIN "localhost"
+#define DOMAIN_LENGTH_MAX (HOSTNAME_LENGTH_MAX - HOST_LABEL_LENGTH_MAX - 1) /* any label fits before it */
 
 static const char *check_address(const char *value) {
         Address a;
@@ -28,6 +29,8 @@ static const char *check_port_range(const char *value) {
 static const char *check_domain(const char *value) {
         if (!hostname_is_valid(value))
                 return "must be a host name, like \"tunnel.example.com\"";
+        if (strlen(value) > DOMAIN_LENGTH_MAX)
+                return "is too long: names of tunnels go before it";
         return NULL;
 }
 
@@ -61,6 +64,7 @@ static const ConfigKey server_keys[] = {
         KEY("limits.head_timeout", CONFIG_TIME, head_usec, .min = USEC_PER_MSEC, .max = 3600 * USEC_PER_SEC,
             .fallback = "10s"),
         KEY("limits.stop", CONFIG_TIME, stop_usec, .max = 3600 * USEC_PER_SEC, .fallback = "1s"),
+        KEY("one_port", CONFIG_BOOL, one_port, .fallback = "true"),
         KEY("workers", CONFIG_UINT, n_workers, .max = 256, .fallback = "0"),
         {},
 };

@@ -22,6 +22,7 @@ typedef struct ServerConfig {
         uint64_t max_clients, max_tunnels_per_client, max_pending;
         uint64_t head_bytes, head_usec, stop_usec;
         uint64_t n_workers;
+        bool one_port; /* mux clients may also come to https_listen */
 
         /* derived */
         AuthMethod auth;

@@ -17,7 +17,9 @@
 
 struct Gate {
         Shard *shard;     /* borrowed */
-        Channel *channel; /* owned; NULL once it is being refused */
+        Stream *stream;   /* owned; until ALPN has told what it speaks */
+        Mux *mux;         /* owned; NULL for classic */
+        Channel *channel; /* owned; NULL before that, and once it is being refused */
         Linger *linger;   /* owned, while it is being refused */
         Timer *timeout;   /* owned */
         Address peer;
@@ -42,8 +44,10 @@ Gate *gate_free(Gate *g) {
         if (!g)
                 return NULL;
         sh = g->shard;
+        stream_free(g->stream);
         channel_free(g->channel);
         linger_free(g->linger);
+        mux_free(g->mux); /* after its stream */
         timer_free(g->timeout);
         DL_DELETE(sh->gates, g);
         sh->n_gates--;
@@ -60,10 +64,11 @@ static void gate_refuse_version(Gate *g, const char *version) {
         Shard *sh = g->shard;
         Buffer *rest;
         Stream *stream = channel_release(TAKE_PTR(g->channel), &rest);
+        Mux *mux = TAKE_PTR(g->mux);
 
         buffer_put(&sh->worker->buffers, rest);
         gate_free(g);
-        gate_refuse(sh, stream, why ? why : "Incompatible versions.");
+        gate_refuse(sh, stream, mux, why ? why : "Incompatible versions.");
 }
 
 static void gate_on_auth(Gate *g, const MessageAuth *auth) {
@@ -77,7 +82,7 @@ static void gate_on_auth(Gate *g, const MessageAuth *auth) {
         }
         /* AUTH lives in a message of the channel's reader, which outlasts the channel. */
         stream = channel_release(TAKE_PTR(g->channel), &rest);
-        login_post(sh, stream, rest, auth, &g->peer);
+        login_post(sh, stream, rest, TAKE_PTR(g->mux), auth, &g->peer);
         gate_free(g);
 }
 
@@ -102,7 +107,7 @@ static void on_gate_message(Channel *c, const Message *m, int error, void *userd
 
         if (m && m->type == MESSAGE_AUTH)
                 gate_on_auth(g, &m->auth);
-        else if (m && m->type == MESSAGE_REG_PROXY)
+        else if (m && m->type == MESSAGE_REG_PROXY && !g->mux)
                 gate_on_reg_proxy(g, message_str(m->reg_proxy.client_id));
         else {
                 const char *why = channel_explain(c);
@@ -117,20 +122,53 @@ static void on_gate_timeout(void *userdata) {
         gate_free(userdata);
 }
 
+/* ---- which transport ---- */
+
+/* The client opens its control stream, and nothing else before AuthResp. */
+static void on_gate_mux_opened(Mux *m _unused_, Stream *s, void *userdata) {
+        Gate *g = userdata;
+
+        if (g->channel || channel_new(&g->channel, s, NULL, on_gate_message, g) < 0)
+                stream_free(s);
+}
+
+static void on_gate_mux_ended(Mux *m _unused_, int error _unused_, void *userdata) {
+        gate_free(userdata);
+}
+
+static const MuxEvents gate_mux_events = { .opened = on_gate_mux_opened, .ended = on_gate_mux_ended };
+
+/* The handshake is over, or has failed. */
+static void on_gate_ready(Stream *s, unsigned events _unused_, void *userdata) {
+        Gate *g = userdata;
+        int r;
+
+        if (stream_tls_speaks(s, MUX_ALPN))
+                r = mux_new(&g->mux, s, false, &gate_mux_events, g);
+        else
+                r = channel_new(&g->channel, s, NULL, on_gate_message, g);
+        if (r < 0)
+                gate_free(g);
+        else
+                g->stream = NULL;
+}
+
+static void gate_watch(Gate *g) {
+        stream_set_callback(g->stream, on_gate_ready, g);
+        stream_set_events(g->stream, STREAM_WRITABLE);
+}
+
 static int gate_start(Gate *g, int fd) {
-        _cleanup_(stream_freep) Stream *stream = NULL;
         int r = timer_new_after(&g->timeout, g->shard->worker, GATE_TIMEOUT_USEC, on_gate_timeout, g);
 
         if (r >= 0)
-                r = stream_tls_new_server(&stream, g->shard->worker, fd, g->shard->server->tunnel_tls, 0);
+                r = stream_tls_new_server(&g->stream, g->shard->worker, fd, g->shard->server->tunnel_tls, 0);
         if (r < 0) {
                 safe_close(fd);
                 return r;
         }
-        r = channel_new(&g->channel, stream, NULL, on_gate_message, g);
-        if (r >= 0)
-                TAKE_PTR(stream);
-        return r;
+        gate_watch(g);
+        return 0;
 }
 
 void gate_new(Shard *sh, int fd, const Address *peer) {
@@ -145,19 +183,49 @@ void gate_new(Shard *sh, int fd, const Address *peer) {
                 gate_free(g);
 }
 
+void gate_adopt(Shard *sh, Stream *stream, const Address *peer) {
+        Gate *g = gate_alloc(sh);
+
+        if (!g) {
+                stream_free(stream);
+                return;
+        }
+        g->peer = *peer;
+        g->stream = stream;
+        if (timer_new_after(&g->timeout, sh->worker, GATE_TIMEOUT_USEC, on_gate_timeout, g) < 0)
+                gate_free(g);
+        else
+                gate_watch(g);
+}
+
 static void on_gate_lingered(Linger *l _unused_, void *userdata) {
         gate_free(userdata);
 }
 
-void gate_refuse(Shard *sh, Stream *stream, const char *why) {
+static int gate_answer(Gate *g, const char *why) {
         Message m = { .type = MESSAGE_AUTH_RESP, .auth_resp = { .error = (char*) why } };
-        Buffer *frame = buffer_get(&sh->worker->buffers);
-        Gate *g = frame ? gate_alloc(sh) : NULL;
+        Buffer *frame = buffer_get(&g->shard->worker->buffers);
+        int r = frame ? message_encode(&m, frame) : -ENOMEM;
 
-        if (!g || message_encode(&m, frame) < 0)
+        if (r >= 0)
+                r = linger_new(&g->linger, TAKE_PTR(g->stream), buffer_head(frame), buffer_length(frame),
+                               on_gate_lingered, g);
+        buffer_put(&g->shard->worker->buffers, frame);
+        return r;
+}
+
+void gate_refuse(Shard *sh, Stream *stream, Mux *mux, const char *why) {
+        Gate *g = gate_alloc(sh);
+
+        if (!g) {
                 stream_free(stream);
-        else if (linger_new(&g->linger, stream, buffer_head(frame), buffer_length(frame), on_gate_lingered, g) >= 0)
-                g = NULL; /* its own from here on */
-        gate_free(g);
-        buffer_put(&sh->worker->buffers, frame);
+                mux_free(mux);
+                return;
+        }
+        g->stream = stream;
+        g->mux = mux;
+        if (mux)
+                mux_set_events(mux, &gate_mux_events, g);
+        if (gate_answer(g, why) < 0)
+                gate_free(g);
 }

@@ -4,7 +4,7 @@
 /* A connection on the tunnel port until it has said who it is: its first message makes it a login, a proxy
  * connection of a session, or nothing. It has little time for that, and only so many may be open. */
 
-#include "net/stream.h"
+#include "net/mux.h"
 #include "server/shard.h"
 
 #define GATE_TIMEOUT_USEC (10 * UINT64_C(1000000))
@@ -14,8 +14,11 @@ typedef struct Gate Gate;
 /* Owns FD and deals with its own failures. loop: the shard's */
 void gate_new(Shard *sh, int fd, const Address *peer);
 
-/* Owns STREAM: a login that is refused. Sends AuthResp with WHY and closes. */
-void gate_refuse(Shard *sh, Stream *stream, const char *why);
+/* Owns STREAM: a TLS connection that came to the https port and speaks mux. */
+void gate_adopt(Shard *sh, Stream *stream, const Address *peer);
+
+/* Owns STREAM, and the MUX that it belongs to, or NULL: a login that is refused. Sends AuthResp with WHY and closes. */
+void gate_refuse(Shard *sh, Stream *stream, Mux *mux, const char *why);
 
 /* Closes. Takes NULL; returns NULL. */
 Gate *gate_free(Gate *g);

@@ -9,6 +9,7 @@
 #include "server/gate.h"
 #include "server/server.h"
 #include "server/session-classic.h"
+#include "server/session-mux.h"
 
 typedef struct Login {
         Mail mail;
@@ -16,6 +17,7 @@ typedef struct Login {
         unsigned from;  /* the shard that accepted it */
         Stream *stream; /* owned, detached */
         Buffer *rest;   /* owned, or NULL */
+        Mux *mux;       /* owned, detached; NULL for classic */
         char *token;    /* owned */
         SessionSpec spec;
         const char *why; /* static: refused */
@@ -23,6 +25,7 @@ typedef struct Login {
 
 static void login_free(Login *l) {
         stream_free(l->stream);
+        mux_free(l->mux);
         buffer_put(NULL, l->rest);
         if (l->token)
                 explicit_bzero(l->token, strlen(l->token));
@@ -34,17 +37,29 @@ static void login_free(Login *l) {
 
 /* ---- at the session's shard ---- */
 
+static int login_attach(Login *l, Worker *w) {
+        int r = l->mux ? mux_attach(l->mux, w) : 0;
+
+        return r < 0 ? r : stream_attach(l->stream, w);
+}
+
+static int login_make_session(Login *l, Shard *sh) {
+        return l->mux ? mux_session_new(sh, &l->spec, l->mux, l->stream, l->rest)
+                      : classic_session_new(sh, &l->spec, l->stream, l->rest);
+}
+
 static void on_login_decided(Worker *w, Mail *mail) {
         Login *l = container_of(mail, Login, mail);
         Shard *sh = shard_of(w);
 
-        if (sh->stopping || stream_attach(l->stream, w) < 0)
+        if (login_attach(l, w) < 0 || sh->stopping)
                 l->stream = stream_free(l->stream);
         else if (l->why)
-                gate_refuse(sh, TAKE_PTR(l->stream), l->why);
-        else if (classic_session_new(sh, &l->spec, l->stream, l->rest) >= 0) {
+                gate_refuse(sh, TAKE_PTR(l->stream), TAKE_PTR(l->mux), l->why);
+        else if (login_make_session(l, sh) >= 0) {
                 l->stream = NULL;
                 l->rest = NULL;
+                l->mux = NULL;
                 l->spec.client_id = l->spec.user = NULL;
         }
         if (!l->why && l->spec.client_id) /* main counts on a session that has not come to be */
@@ -120,12 +135,15 @@ static void on_login(Worker *w, Mail *mail) {
 
 /* ---- the accepting shard ---- */
 
-void login_post(Shard *sh, Stream *stream, Buffer *rest, const MessageAuth *auth, const Address *peer) {
+void login_post(Shard *sh, Stream *stream, Buffer *rest, Mux *mux, const MessageAuth *auth, const Address *peer) {
         Login *l = new0(Login, 1);
 
         stream_detach(stream);
+        if (mux)
+                mux_detach(mux);
         if (!l) {
                 stream_free(stream);
+                mux_free(mux);
                 buffer_put(&sh->worker->buffers, rest);
                 return;
         }
@@ -133,8 +151,9 @@ void login_post(Shard *sh, Stream *stream, Buffer *rest, const MessageAuth *auth
         l->from = sh->worker->index;
         l->stream = stream;
         l->rest = rest;
+        l->mux = mux;
         l->spec.peer = *peer;
-        l->spec.half_close = auth->half_close;
+        l->spec.half_close = auth->half_close || mux;
         if (str_replace(&l->token, auth->user) < 0 || str_replace(&l->spec.client_id, auth->client_id) < 0)
                 login_free(l);
         else

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "base/str.h"
+#include "net/mux.h"
 #include "server/stopper.h"
 
 #define SWEEP_USEC USEC_PER_SEC
@@ -143,21 +144,25 @@ static uint16_t server_port(const Server *s, ListenerKind kind) {
 /* ---- start ---- */
 
 static int server_set_up_tls(Server *s) {
+        static const char *const tunnel_alpn[] = { MUX_ALPN, NULL };
+        static const char *const https_alpn[] = { "http/1.1", NULL };
+        static const char *const one_port_alpn[] = { "http/1.1", MUX_ALPN, NULL };
         const ServerConfig *c = s->config;
+        const char *const *edge_alpn = c->one_port ? one_port_alpn : https_alpn;
         _cleanup_free_ char *why = NULL, *folder = NULL;
         int r;
 
         if (c->certificate) {
-                r = tls_server_new_files(&s->tunnel_tls, c->certificate, c->key, NULL, &why);
+                r = tls_server_new_files(&s->tunnel_tls, c->certificate, c->key, tunnel_alpn, &why);
                 if (r >= 0)
-                        r = tls_server_new_files(&s->https_tls, c->certificate, c->key, "http/1.1", &why);
+                        r = tls_server_new_files(&s->https_tls, c->certificate, c->key, edge_alpn, &why);
         } else {
                 folder = dev_ca_folder();
                 r = folder ? dev_ca_new(&s->dev_ca, folder, &why) : -ENOMEM;
                 if (r >= 0)
-                        r = tls_server_new_select(&s->tunnel_tls, dev_ca_select, s->dev_ca, NULL);
+                        r = tls_server_new_select(&s->tunnel_tls, dev_ca_select, s->dev_ca, tunnel_alpn);
                 if (r >= 0)
-                        r = tls_server_new_select(&s->https_tls, dev_ca_select, s->dev_ca, "http/1.1");
+                        r = tls_server_new_select(&s->https_tls, dev_ca_select, s->dev_ca, edge_alpn);
         }
         if (r < 0)
                 log_error("%s", why ? why : strerror(-r));

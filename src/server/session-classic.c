@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "base/str.h"
-#include "base/version.h"
 #include "net/channel.h"
 #include "net/timer.h"
 #include "server/shard.h"
@@ -20,8 +19,15 @@
 #define POOL_KEEP_USEC (60 * USEC_PER_SEC)
 #define ASK_AGAIN_USEC (5 * USEC_PER_SEC)   /* Go clients don't try again by themselves */
 #define SILENCE_USEC (30 * USEC_PER_SEC)    /* clients ping every 20 s */
+#define REQUESTS_MAX 16                     /* ReqTunnels with main; further ones wait in the connection */
 
 typedef struct ClassicSession ClassicSession;
+
+/* A ReqProxy that was not answered yet. Answers don't say which one they answer: the oldest. */
+typedef struct Ask {
+        uint64_t since_usec;
+        struct Ask *prev, *next;
+} Ask;
 
 typedef struct Proxy {
         ClassicSession *session; /* borrowed */
@@ -35,11 +41,11 @@ struct ClassicSession {
         Channel *control;  /* owned */
         Timer *timer;      /* owned: the next thing that is due */
         Proxy *pool;       /* owned, the oldest first */
+        Ask *asks;         /* owned, the oldest first */
         Opening *waiters;  /* borrowed, the oldest first */
-        unsigned n_pool, n_waiters;
-        unsigned n_asked;  /* ReqProxy sent and not answered */
-        unsigned target;   /* proxies to keep in the pool */
-        uint64_t asked_usec; /* when something was last asked for, or came */
+        unsigned n_pool, n_asked, n_waiters;
+        unsigned n_requests; /* ReqTunnels that main has not answered */
+        unsigned target;     /* proxies to keep in the pool */
         uint64_t heard_usec; /* when the client last said something */
 };
 
@@ -54,8 +60,8 @@ static void classic_update_timer(ClassicSession *c) {
 
         if (c->pool)
                 due = MIN(due, c->pool->since_usec + POOL_KEEP_USEC);
-        if (c->n_asked > 0)
-                due = MIN(due, c->asked_usec + ASK_AGAIN_USEC);
+        if (c->asks)
+                due = MIN(due, c->asks->since_usec + ASK_AGAIN_USEC);
         timer_start(c->timer, due > now ? due - now : 0);
 }
 
@@ -72,16 +78,34 @@ static Stream *proxy_release(Proxy *p) {
         return s;
 }
 
+static void classic_drop_ask(ClassicSession *c) {
+        Ask *a = c->asks;
+
+        DL_DELETE(c->asks, a);
+        c->n_asked--;
+        free(a);
+}
+
+static int classic_ask_once(ClassicSession *c) {
+        static const Message req_proxy = { .type = MESSAGE_REQ_PROXY };
+        Ask *a = new0(Ask, 1);
+        int r = a ? channel_send(c->control, &req_proxy) : -ENOMEM;
+
+        if (r < 0) {
+                free(a);
+                return r;
+        }
+        a->since_usec = clock_usec();
+        DL_APPEND(c->asks, a);
+        c->n_asked++;
+        return 0;
+}
+
 /* As many as waiters and pool lack. What the control connection doesn't take now is asked for when it does. */
 static void classic_ask(ClassicSession *c) {
-        static const Message req_proxy = { .type = MESSAGE_REQ_PROXY };
-
-        while (c->n_waiters + c->target > c->n_pool + c->n_asked) {
-                if (channel_send(c->control, &req_proxy) < 0)
+        while (c->n_waiters + c->target > c->n_pool + c->n_asked)
+                if (classic_ask_once(c) < 0)
                         break; /* an error shows at the control connection's next event */
-                c->n_asked++;
-                c->asked_usec = clock_usec();
-        }
         classic_update_timer(c);
 }
 
@@ -98,33 +122,13 @@ static void on_pooled_event(Stream *s _unused_, unsigned events _unused_, void *
         classic_ask(c);
 }
 
-static int start_proxy(Stream *stream, const Opening *o) {
-        char peer[ADDRESS_TEXT_MAX];
-        Message m = { .type = MESSAGE_START_PROXY };
-        Buffer *frame = buffer_get(&stream->worker->buffers);
-        int r;
-
-        if (!frame)
-                return -ENOMEM;
-        m.start_proxy.url = o->tunnel->url;
-        m.start_proxy.client_addr = (char*) address_format(o->visitor, peer);
-        r = message_encode(&m, frame);
-        if (r >= 0) {
-                ssize_t k = stream_write(stream, buffer_head(frame), buffer_length(frame));
-
-                r = k == (ssize_t) buffer_length(frame) ? 0 : -ECONNRESET;
-        }
-        buffer_put(&stream->worker->buffers, frame);
-        return r; /* not flushed: the relay does, with the visitor's first bytes */
-}
-
 /* Joins waiting visitors and pooled connections while there are both. */
 static void classic_pair(ClassicSession *c) {
         while (c->waiters && c->pool) {
                 Opening *o = c->waiters;
                 Stream *stream = proxy_release(c->pool);
 
-                if (start_proxy(stream, o) < 0) {
+                if (opening_write_start(o, stream) < 0) {
                         stream_free(stream);
                         continue;
                 }
@@ -156,9 +160,8 @@ static void classic_add_proxy(Session *s, Stream *stream) {
         ClassicSession *c = classic(s);
         Proxy *p;
 
-        if (c->n_asked > 0)
-                c->n_asked--;
-        c->asked_usec = clock_usec();
+        if (c->asks)
+                classic_drop_ask(c);
         p = c->n_pool < POOL_MAX || c->waiters ? new0(Proxy, 1) : NULL;
         if (!p) {
                 stream_free(stream);
@@ -187,8 +190,8 @@ static void on_classic_timer(void *userdata) {
                 stream_free(proxy_release(c->pool));
                 c->target = 1;
         }
-        if (c->n_asked > 0 && now >= c->asked_usec + ASK_AGAIN_USEC)
-                c->n_asked = 0;
+        while (c->asks && now >= c->asks->since_usec + ASK_AGAIN_USEC)
+                classic_drop_ask(c);
         classic_ask(c);
 }
 
@@ -201,6 +204,14 @@ static void classic_end(ClassicSession *c, int error) {
                 session_end(&c->session, "it doesn't read what we send");
         else
                 session_end(&c->session, strerror(-error));
+}
+
+static int classic_request(ClassicSession *c, const MessageReqTunnel *m) {
+        int r = tunnel_request_post(&c->session, m);
+
+        if (r >= 0 && ++c->n_requests == REQUESTS_MAX)
+                channel_set_reading(c->control, false);
+        return r;
 }
 
 static void on_control_message(Channel *control, const Message *m, int error, void *userdata) {
@@ -218,7 +229,7 @@ static void on_control_message(Channel *control, const Message *m, int error, vo
                 r = channel_queue(control, &pong);
                 break;
         case MESSAGE_REQ_TUNNEL:
-                r = tunnel_request_post(&c->session, &m->req_tunnel);
+                r = classic_request(c, &m->req_tunnel);
                 break;
         default:
                 log_debug("Client %s sent %s on its control connection, ignoring", c->session.label,
@@ -228,25 +239,14 @@ static void on_control_message(Channel *control, const Message *m, int error, vo
                 classic_end(c, r);
 }
 
-static int send_new_tunnel(ClassicSession *c, const MessageReqTunnel *request, const Tunnel *t, const char *why) {
-        Message m = { .type = MESSAGE_NEW_TUNNEL };
-
-        m.new_tunnel.req_id = request->req_id;
-        m.new_tunnel.protocol = t ? (char*) tunnel_protocol_to_string(t->protocol) : request->protocol;
-        m.new_tunnel.url = t ? t->url : NULL;
-        m.new_tunnel.error = (char*) why;
-        return channel_queue(c->control, &m);
-}
-
 static void classic_answer(Session *s, const MessageReqTunnel *request, const TunnelGrant *grants, int n,
                            const char *why) {
         ClassicSession *c = classic(s);
-        int r = 0;
+        int r;
 
-        if (n <= 0)
-                r = send_new_tunnel(c, request, NULL, why);
-        for (int i = 0; i < n && r >= 0; i++)
-                r = send_new_tunnel(c, request, grants[i].tunnel, NULL);
+        if (c->n_requests-- == REQUESTS_MAX)
+                channel_set_reading(c->control, true);
+        r = session_send_answer(c->control, request, grants, n, why);
         if (r < 0)
                 classic_end(c, r);
 }
@@ -264,6 +264,8 @@ static void classic_destroy(Session *s) {
         }
         while (c->pool)
                 stream_free(proxy_release(c->pool));
+        while (c->asks)
+                classic_drop_ask(c);
         channel_free(c->control);
         timer_free(c->timer);
         session_done(s);
@@ -277,16 +279,6 @@ static const SessionOps classic_ops = {
         .add_proxy = classic_add_proxy,
         .destroy = classic_destroy,
 };
-
-static int send_auth_resp(ClassicSession *c) {
-        Message m = { .type = MESSAGE_AUTH_RESP };
-
-        m.auth_resp.version = (char*) MESSAGE_PROTOCOL_VERSION;
-        m.auth_resp.mm_version = (char*) PGROK_VERSION;
-        m.auth_resp.client_id = c->session.spec.client_id;
-        m.auth_resp.half_close = c->session.spec.half_close;
-        return channel_queue(c->control, &m);
-}
 
 int classic_session_new(Shard *shard, const SessionSpec *spec, Stream *stream, Buffer *rest) {
         ClassicSession *c = new0(ClassicSession, 1);
@@ -306,7 +298,7 @@ int classic_session_new(Shard *shard, const SessionSpec *spec, Stream *stream, B
         }
         session_init(&c->session, &classic_ops, shard, spec);
         channel_set_writable_fn(c->control, on_control_writable);
-        (void) send_auth_resp(c); /* a failure shows at the connection's next event */
+        (void) session_send_auth_resp(&c->session, c->control); /* a failure shows at the connection's next event */
         classic_ask(c);
         return 0;
 }

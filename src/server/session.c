@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/str.h"
+#include "base/version.h"
 #include "server/login.h"
 #include "server/shard.h"
 
@@ -59,10 +60,59 @@ void opening_cancel(Opening *o) {
                 s->ops->cancel(s, o);
 }
 
+int opening_write_start(const Opening *o, Stream *stream) {
+        char peer[ADDRESS_TEXT_MAX];
+        Message m = { .type = MESSAGE_START_PROXY };
+        Buffer *frame = buffer_get(&stream->worker->buffers);
+        int r;
+
+        if (!frame)
+                return -ENOMEM;
+        m.start_proxy.url = o->tunnel->url;
+        m.start_proxy.client_addr = (char*) address_format(o->visitor, peer);
+        r = message_encode(&m, frame);
+        if (r >= 0) {
+                ssize_t k = stream_write(stream, buffer_head(frame), buffer_length(frame));
+
+                r = k < 0 ? (int) k : k == (ssize_t) buffer_length(frame) ? 0 : -ENOBUFS;
+        }
+        buffer_put(&stream->worker->buffers, frame);
+        return r;
+}
+
 void opening_finish(Opening *o, Stream *stream) {
-        o->half_close = o->session->spec.half_close;
+        o->half_close = stream && o->session->spec.half_close;
         o->session = NULL;
         o->opened(o, stream);
+}
+
+int session_send_auth_resp(const Session *s, Channel *control) {
+        Message m = { .type = MESSAGE_AUTH_RESP };
+
+        m.auth_resp.version = (char*) MESSAGE_PROTOCOL_VERSION;
+        m.auth_resp.mm_version = (char*) PGROK_VERSION;
+        m.auth_resp.client_id = s->spec.client_id;
+        m.auth_resp.half_close = s->spec.half_close;
+        return channel_queue(control, &m);
+}
+
+static int send_new_tunnel(Channel *control, const MessageReqTunnel *request, const Tunnel *t, const char *why) {
+        Message m = { .type = MESSAGE_NEW_TUNNEL };
+
+        m.new_tunnel.req_id = request->req_id;
+        m.new_tunnel.protocol = t ? (char*) tunnel_protocol_to_string(t->protocol) : request->protocol;
+        m.new_tunnel.url = t ? t->url : NULL;
+        m.new_tunnel.error = (char*) why;
+        return channel_queue(control, &m);
+}
+
+int session_send_answer(Channel *control, const MessageReqTunnel *request, const TunnelGrant *grants, int n,
+                        const char *why) {
+        int r = n > 0 ? 0 : send_new_tunnel(control, request, NULL, why);
+
+        for (int i = 0; i < n && r >= 0; i++)
+                r = send_new_tunnel(control, request, grants[i].tunnel, NULL);
+        return r;
 }
 
 void session_end(Session *s, const char *reason) {

@@ -8,8 +8,7 @@
 #include <uthash.h>
 
 #include "net/address.h"
-#include "net/stream.h"
-#include "proto/message.h"
+#include "net/channel.h"
 #include "server/registry.h"
 #include "server/tcp-port.h"
 
@@ -47,6 +46,8 @@ typedef struct SessionOps {
         void (*cancel)(Session *s, Opening *o);
         /* The answer to one ReqTunnel: N tunnels, or none and WHY. Borrowed. */
         void (*answer)(Session *s, const MessageReqTunnel *request, const TunnelGrant *grants, int n, const char *why);
+        /* The server is going to stop: tell the client. NULL: there is no way to. */
+        void (*drain)(Session *s);
         /* A connection on which the client registered for visitors. Owns STREAM. NULL: no such thing here. */
         void (*add_proxy)(Session *s, Stream *stream);
         /* Tells every waiting visitor that the session has ended, and frees it. The shard knows it no more. */
@@ -74,8 +75,18 @@ void session_open_stream(Session *s, Opening *o, Tunnel *t, const Address *visit
 /* The visitor waits no longer. Takes one that doesn't wait. */
 void opening_cancel(Opening *o);
 
+/* For kinds of sessions: writes StartProxy to STREAM, not flushed: the relay does that with the visitor's first bytes. Returns 0, -EAGAIN
+ * with nothing written, or an error. */
+int opening_write_start(const Opening *o, Stream *stream);
+
 /* For kinds of sessions: hands STREAM (NULL: the session has ended) to the visitor. */
 void opening_finish(Opening *o, Stream *stream);
+
+/* For kinds of sessions, on their control channel: AuthResp, and the NewTunnels that answer REQUEST as of ops->answer. Return 0
+ * or what channel_queue() does. */
+int session_send_auth_resp(const Session *s, Channel *control);
+int session_send_answer(Channel *control, const MessageReqTunnel *request, const TunnelGrant *grants, int n,
+                        const char *why);
 
 /* Ends S because of REASON, half a sentence for the log, and tells main. S is freed. */
 void session_end(Session *s, const char *reason);

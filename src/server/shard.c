@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "server/gate.h"
 #include "server/server.h"
+#include "server/session-mux.h"
 #include "server/stopper.h"
 #include "server/visitor.h"
 
@@ -91,9 +92,14 @@ static void shard_close_gates(Shard *sh) {
 }
 
 void shard_stop(Shard *sh) {
+        Session *s, *next;
+
         sh->stopping = true;
         shard_close_listeners(sh);
         shard_close_gates(sh);
+        HASH_ITER(hh, sh->sessions, s, next)
+                if (s->ops->drain)
+                        s->ops->drain(s);
         visitor_stop_waiting(sh);
         shard_check_idle(sh);
 }
@@ -105,6 +111,7 @@ void shard_abort(Shard *sh) {
         visitor_free_all(sh);
         HASH_ITER(hh, sh->sessions, s, next)
                 session_destroy(s);
+        mux_tail_free_all(sh);
 }
 
 void shard_check_idle(Shard *sh) {

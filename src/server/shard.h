@@ -25,6 +25,7 @@ struct Shard {
         Session *sessions;     /* by id */
         struct Gate *gates;    /* connections on the tunnel port that haven't said who they are */
         struct Visitor *visitors;
+        struct MuxTail *tails; /* what is left of mux sessions that were replaced */
         unsigned n_gates, n_visitors, n_parked;
         Listener *listeners[SHARD_LISTENERS_MAX]; /* owned */
         ListenerKind kinds[SHARD_LISTENERS_MAX];

@@ -13,6 +13,7 @@
 #include "net/stream-tls.h"
 #include "proto/http-head.h"
 #include "server/answer.h"
+#include "server/gate.h"
 #include "server/server.h"
 
 /*   HEAD ──► lookup ──► [PARKED ──► lookup] ──► [move to the session's shard] ──► OPENING ──► RELAY ──► gone
@@ -181,6 +182,14 @@ static void visitor_log_end(const Visitor *v, const RelayResult *result) {
                    result->error < 0 ? ", aborted: " : "", result->error < 0 ? strerror(-result->error) : "");
 }
 
+/* The answer is complete, but the visitor is still sending. */
+static void visitor_linger(Visitor *v) {
+        visitor_set_state(v, VISITOR_ANSWER);
+        v->leg = stream_free(v->leg);
+        if (linger_new(&v->linger, TAKE_PTR(v->stream), NULL, 0, on_visitor_lingered, v) < 0)
+                visitor_free(v);
+}
+
 static void on_visitor_relayed(Relay *r, const RelayResult *result, void *userdata) {
         Visitor *v = userdata;
         bool unanswered = result->error < 0 && result->failed == RELAY_B && result->b_to_a_bytes == 0;
@@ -190,7 +199,9 @@ static void on_visitor_relayed(Relay *r, const RelayResult *result, void *userda
         if (unanswered && v->protocol != TUNNEL_TCP) {
                 v->leg = stream_reset(v->leg);
                 visitor_refuse(v, 502, "", "The client of this tunnel broke the connection off");
-        } else
+        } else if (result->error == 0 && result->a_is_unread)
+                visitor_linger(v);
+        else
                 visitor_destroy(v, result->error < 0);
 }
 
@@ -218,6 +229,8 @@ static void on_visitor_opened(Opening *o, Stream *stream) {
 static void visitor_park(Visitor *v) {
         uint64_t usec = v->shard->server->config->park_usec;
 
+        if (v->state == VISITOR_PARKED) /* looked again, in vain: its time goes on */
+                return;
         if (v->protocol == TUNNEL_TCP)
                 visitor_free(v);
         else if (usec == 0 || v->shard->stopping || visitor_set_timeout(v, usec) < 0)
@@ -357,9 +370,23 @@ static ssize_t visitor_read(Visitor *v) {
         return k;
 }
 
-static void on_visitor_readable(Stream *s _unused_, unsigned events _unused_, void *userdata) {
+/* A client that came to the https port. */
+static void visitor_become_client(Visitor *v) {
+        stream_set_callback(v->stream, NULL, NULL);
+        stream_set_events(v->stream, 0);
+        gate_adopt(v->shard, TAKE_PTR(v->stream), &v->peer);
+        visitor_destroy(v, false);
+}
+
+static void on_visitor_readable(Stream *s, unsigned events _unused_, void *userdata) {
         Visitor *v = userdata;
-        ssize_t k = visitor_read(v);
+        ssize_t k;
+
+        if (v->protocol == TUNNEL_HTTPS && stream_tls_speaks(s, MUX_ALPN)) {
+                visitor_become_client(v);
+                return;
+        }
+        k = visitor_read(v);
 
         if (k > 0)
                 visitor_look_up(v);

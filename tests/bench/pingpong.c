@@ -6,10 +6,8 @@
 
 #include <arpa/inet.h>
 #include <err.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
-#include <stdint.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,71 +15,52 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MESSAGE_BYTES 64
-#define ROUNDS_MAX 10000000
+static struct sockaddr_in address = { .sin_family = AF_INET };
 
-static struct sockaddr_in loopback(uint16_t port) {
-        return (struct sockaddr_in){ .sin_family = AF_INET,
-                                     .sin_port = htons(port),
-                                     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-}
-
-static void set_nodelay(int fd) {
+static int nodelay(int fd) {
         int on = 1;
 
-        if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
-                err(1, "TCP_NODELAY");
+        if (fd < 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
+                err(1, "socket");
+        return fd;
 }
 
-static void *echo(void *p) {
-        int fd = (int) (intptr_t) p;
+static void echo(int fd) {
         char data[65536];
         ssize_t n;
 
-        set_nodelay(fd);
-        while ((n = read(fd, data, sizeof(data))) > 0)
-                if (write(fd, data, (size_t) n) != n)
-                        break;
-        close(fd);
-        return NULL;
+        while ((n = read(fd, data, sizeof(data))) > 0 && write(fd, data, (size_t) n) == n)
+                ;
+        _exit(0);
 }
 
-static int serve(void) {
-        struct sockaddr_in a = loopback(0);
-        socklen_t length = sizeof(a);
-        int fd = socket(AF_INET, SOCK_STREAM, 0);
+static void serve(int fd) {
+        socklen_t length = sizeof(address);
 
-        if (fd < 0 || bind(fd, (struct sockaddr*) &a, sizeof(a)) < 0 || listen(fd, 4096) < 0)
+        if (bind(fd, (struct sockaddr*) &address, length) < 0 || listen(fd, 1024) < 0)
                 err(1, "listen");
-        getsockname(fd, (struct sockaddr*) &a, &length);
-        printf("%u\n", ntohs(a.sin_port));
+        getsockname(fd, (struct sockaddr*) &address, &length);
+        printf("%u\n", ntohs(address.sin_port));
         fflush(stdout);
+        signal(SIGCHLD, SIG_IGN);
         for (;;) {
-                int visitor = accept(fd, NULL, NULL);
-                pthread_t thread;
+                int visitor = nodelay(accept(fd, NULL, NULL));
 
-                if (visitor < 0 || pthread_create(&thread, NULL, echo, (void*) (intptr_t) visitor) != 0)
-                        err(1, "accept");
-                pthread_detach(thread);
+                if (fork() == 0)
+                        echo(visitor);
+                close(visitor);
         }
 }
 
-static double now_usec(void) {
-        struct timespec t;
-
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (double) t.tv_sec * 1e6 + (double) t.tv_nsec / 1e3;
-}
-
 static double round_trip_usec(int fd) {
-        char data[MESSAGE_BYTES] = {};
-        double begin = now_usec();
+        char data[64] = {};
+        struct timespec a, b;
 
-        if (write(fd, data, sizeof(data)) != sizeof(data))
-                err(1, "write");
-        if (recv(fd, data, sizeof(data), MSG_WAITALL) != sizeof(data))
+        clock_gettime(CLOCK_MONOTONIC, &a);
+        if (write(fd, data, sizeof(data)) != sizeof(data) || recv(fd, data, sizeof(data), MSG_WAITALL) != sizeof(data))
                 errx(1, "the tunnel closed");
-        return now_usec() - begin;
+        clock_gettime(CLOCK_MONOTONIC, &b);
+        return (double) (b.tv_sec - a.tv_sec) * 1e6 + (double) (b.tv_nsec - a.tv_nsec) / 1e3;
 }
 
 static int compare(const void *a, const void *b) {
@@ -90,29 +69,20 @@ static int compare(const void *a, const void *b) {
         return (x > y) - (x < y);
 }
 
-static int measure(uint16_t port, size_t rounds) {
-        struct sockaddr_in a = loopback(port);
-        double *usec = calloc(rounds, sizeof(double));
-        int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-        if (!usec || fd < 0 || connect(fd, (struct sockaddr*) &a, sizeof(a)) < 0)
-                err(1, "connect");
-        set_nodelay(fd);
-        for (int i = 0; i < 200; i++)
-                round_trip_usec(fd); /* warm */
-        for (size_t i = 0; i < rounds; i++)
-                usec[i] = round_trip_usec(fd);
-        qsort(usec, rounds, sizeof(double), compare);
-        printf("%.1f %.1f\n", usec[rounds / 2], usec[rounds * 99 / 100]);
-        close(fd);
-        free(usec);
-        return 0;
-}
-
 int main(int argc, char **argv) {
+        int fd = nodelay(socket(AF_INET, SOCK_STREAM, 0));
+        size_t n = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
+        double *usec = calloc(n + 1, sizeof(double));
+
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         if (argc == 2 && strcmp(argv[1], "serve") == 0)
-                return serve();
-        if (argc == 3 && atoi(argv[1]) > 0 && atoi(argv[2]) > 0 && atoi(argv[2]) < ROUNDS_MAX)
-                return measure((uint16_t) atoi(argv[1]), (size_t) atoi(argv[2]));
-        errx(2, "usage: pingpong serve | pingpong PORT ROUNDS");
+                serve(fd);
+        address.sin_port = htons((uint16_t) (argc == 3 ? atoi(argv[1]) : 0));
+        if (n == 0 || !usec || connect(fd, (struct sockaddr*) &address, sizeof(address)) < 0)
+                err(1, "pingpong serve | pingpong PORT ROUNDS");
+        for (size_t i = 0; i < n; i++)
+                usec[i] = round_trip_usec(fd);
+        qsort(usec, n, sizeof(double), compare);
+        printf("%.1f %.1f\n", usec[n / 2], usec[n * 99 / 100]);
+        return 0;
 }

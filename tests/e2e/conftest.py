@@ -79,8 +79,8 @@ class Place:
         for step in [*reversed(self.closers), *(d.finish for d in reversed(self.daemons))]:
             try:
                 step()
-            except AssertionError as fault:
-                faults.append(str(fault))
+            except Exception as fault:  # the other steps must still be taken
+                faults.append(f"{type(fault).__name__}: {fault}")
         assert not faults, "\n".join(faults)
 
 

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 import visit
-from daemons import BUILD, PATIENCE, PGROK, PGROKD
+from daemons import BUILD, PATIENCE, PGROK, PGROKD, TOP
 
 
 def run(place, program, *arguments):
@@ -78,6 +78,15 @@ def test_check_accepts_what_is_right_and_starts_nothing(place):
     done = run(place, PGROKD, "--check", "--config", path)
     assert done.returncode == 0, done.stderr
     assert "Ready" not in done.stdout
+
+
+def test_the_examples_are_right(place):
+    place.write("token", "secret\n")
+    for name in ("pgrokd.conf", "client.conf"):
+        place.write(name, (TOP / "etc" / name).read_text().replace("/etc/pgrok/", f"{place.folder}/"))
+    for program, check in ((PGROKD, "--check"), (PGROK, "check")):
+        done = run(place, program, check, "--config", place.folder)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_folder_of_files_is_merged_and_a_key_in_two_files_names_both(place):

@@ -145,7 +145,7 @@ static void test_another_name_is_refused(void **state _unused_) {
 
 static void test_a_certificate_of_nobody_we_trust_is_refused(void **state _unused_) {
         tls_client_unref(tls_client);
-        assert_int_equal(tls_client_new(&tls_client, NULL, NULL), 0);
+        assert_int_equal(tls_client_new(&tls_client, NULL, NULL, NULL), 0);
         connect_ends("a.test", 0, 0);
         end_expect_result(&client, -EKEYREJECTED);
         end_expect_result(&server, -EPROTO);
@@ -459,9 +459,9 @@ static void test_unreadable_files_are_refused_with_a_reason(void **state _unused
         assert_null(s);
         assert_true(tls_server_new_files(&s, key_file(), key_file(), NULL, NULL) < 0);
         assert_null(s);
-        assert_true(tls_client_new(&c, "/nonexistent/ca", &why_ca) < 0);
+        assert_true(tls_client_new(&c, "/nonexistent/ca", NULL, &why_ca) < 0);
         assert_non_null(strstr(why_ca, "/nonexistent/ca"));
-        assert_true(tls_client_new(&c, key_file(), NULL) < 0); /* has no certificate */
+        assert_true(tls_client_new(&c, key_file(), NULL, NULL) < 0); /* has no certificate */
         assert_null(c);
 }
 
