@@ -9,10 +9,11 @@
 #include "base/parse.h"
 #include "base/str.h"
 #include "client/backoff.h"
-#include "client/classic.h"
 #include "client/identity.h"
 #include "client/service.h"
+#include "client/session.h"
 #include "client/visitors.h"
+#include "net/mux.h"
 #include "net/timer.h"
 
 /*  connecting ──► session ──lost──► waiting (back-off) ──► connecting …
@@ -39,7 +40,7 @@ typedef struct Client {
         Visitors *visitors;   /* owned */
         Identity *identity;   /* owned; NULL: without a state folder */
         char *client_id;      /* owned */
-        Classic *session;     /* owned; NULL while waiting */
+        Session *session;     /* owned; NULL while waiting */
         Timer *retry;         /* owned: the next session */
         Timer *retry_refused; /* owned: the refused tunnels */
         Timer *ready;         /* owned: READY at the latest; NULL once it was said */
@@ -49,6 +50,7 @@ typedef struct Client {
         Backoff lost, refused;
         uint64_t online_usec; /* since when; 0: not online */
         bool is_daemon;
+        bool without_mux; /* the server takes no connection that offers it */
         bool was_online; /* with all tunnels */
         bool is_stopping;
         int exit_status;
@@ -56,7 +58,7 @@ typedef struct Client {
 
 /* Lets go of everything that keeps the loop running. */
 static void client_close(Client *c) {
-        c->session = classic_free(c->session);
+        c->session = session_free(c->session);
         c->visitors = visitors_free(c->visitors);
         c->retry = timer_free(c->retry);
         c->retry_refused = timer_free(c->retry_refused);
@@ -125,7 +127,7 @@ static void on_session_online(const char *client_id, void *userdata) {
                             strerror(-r));
         c->online_usec = clock_usec();
         report_online(&c->report, c->config->server);
-        classic_ask(c->session);
+        session_ask(c->session);
 }
 
 static void on_session_tunnel_up(Tunnel *tunnel, void *userdata) {
@@ -165,7 +167,7 @@ static void on_retry_refused(void *userdata) {
         if (!c->session || c->online_usec == 0)
                 return; /* the next session asks for all */
         tunnels_retry_refused(&c->tunnels);
-        classic_ask(c->session);
+        session_ask(c->session);
 }
 
 static void on_session_visitor(Stream *stream, Buffer *head, const MessageStartProxy *start, void *userdata) {
@@ -205,8 +207,13 @@ static void on_session_ended(SessionEnd end, const char *why, void *userdata) {
         Client *c = userdata;
         _cleanup_free_ char *text = explain_end(end, why); /* WHY may go with the session */
 
-        c->session = classic_free(c->session);
+        c->session = session_free(c->session);
         timer_stop(c->retry_refused);
+        if (end == SESSION_NO_MUX && streq(c->config->transport, "auto")) {
+                c->without_mux = true;
+                timer_start(c->retry, 0);
+                return;
+        }
         if (end != SESSION_LOST && client_may_give_up(c)) {
                 report_error(&c->report, NULL, text ? text : "Out of memory");
                 client_stop(c, end == SESSION_REFUSED ? CLIENT_EXIT_REFUSED : CLIENT_EXIT_FAILURE);
@@ -230,7 +237,12 @@ static void client_read_token(Client *c) {
                 log_warning("%s, ignoring", why ? why : "Out of memory");
 }
 
+static bool client_offers_mux(const Client *c) {
+        return !streq(c->config->transport, "classic") && !c->without_mux;
+}
+
 static void client_connect(Client *c) {
+        static const char *const alpn[] = { MUX_ALPN, NULL };
         SessionParams params = {
                 .link = {
                         .worker = c->worker,
@@ -239,12 +251,14 @@ static void client_connect(Client *c) {
                         .port = c->config->server_port,
                         .tls_name = c->config->tls_name,
                         .http_proxy = c->config->http_proxy,
+                        .alpn = client_offers_mux(c) ? alpn : NULL,
                 },
                 .token = c->config->token,
                 .client_id = c->client_id,
                 .tunnels = &c->tunnels,
+                .mux_only = streq(c->config->transport, "mux"),
         };
-        int r = classic_new(&c->session, &params, &session_ops, c);
+        int r = session_new(&c->session, &params, &session_ops, c);
 
         if (r < 0)
                 client_wait(c, SESSION_LOST,
@@ -319,7 +333,7 @@ static int client_init(Client *c) {
         _cleanup_free_ char *why = NULL;
         int r;
 
-        r = tls_client_new(&c->tls, c->config->ca_file, NULL, &why);
+        r = tls_client_new(&c->tls, c->config->ca_file, &why);
         if (r < 0) {
                 report_error(&c->report, NULL, why ? why : strerror(-r));
                 return r;

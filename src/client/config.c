@@ -30,9 +30,9 @@ static const char *check_server(const char *value) {
 }
 
 static const char *check_transport(const char *value) {
-        if (streq(value, "mux"))
-                return "can't be mux yet: this version has auto and classic";
-        return streq(value, "auto") || streq(value, "classic") ? NULL : "must be auto or classic";
+        return streq(value, "auto") || streq(value, "mux") || streq(value, "classic")
+                       ? NULL
+                       : "must be auto, mux or classic";
 }
 
 static const char *check_proxy(const char *value) {

@@ -24,7 +24,8 @@ static int link_open(Link *l, int fd, Channel **ret, Address *ret_peer) {
         r = address_of_peer(fd, ret_peer);
         if (r < 0)
                 return r;
-        r = stream_tls_new_client(&s, l->params->worker, fd, l->params->tls, l->params->tls_name, 0);
+        r = stream_tls_new_client(&s, l->params->worker, fd, l->params->tls, l->params->tls_name,
+                                  l->params->alpn, 0);
         if (r < 0)
                 return r;
         (void) TAKE_FD(owned);

@@ -18,6 +18,7 @@ typedef struct LinkParams {
         uint16_t port;
         const char *tls_name;   /* that the server's certificate must have */
         const char *http_proxy; /* URL, or NULL */
+        const char *const *alpn; /* to offer, as of stream_tls_new_client(); or NULL */
 } LinkParams;
 
 /* Once. C is the callee's; its TLS handshake has only begun, so messages are queued. PEER is whom it is

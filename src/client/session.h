@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What a session with a server needs and tells, whatever its transport. A transport is a file pair that takes
- * SessionParams and calls SessionOps: classic.[ch]. */
+/* A session with a server: authenticates, asks for tunnels, and takes the visitors that the server sends, over
+ * the transport that both ends know: mux, or classic (ngrok 1.x; doc: pgrok-protocol). */
 
 #include "client/link.h"
 #include "client/tunnels.h"
@@ -14,12 +14,14 @@ typedef struct SessionParams {
         const char *token;     /* or NULL */
         const char *client_id; /* "": the server shall give one */
         Tunnels *tunnels;
+        bool mux_only; /* classic won't do; mux is offered through link.alpn */
 } SessionParams;
 
 typedef enum SessionEnd {
         SESSION_LOST,      /* unreachable, or the connection broke */
         SESSION_UNTRUSTED, /* the server's certificate */
         SESSION_REFUSED,   /* by the server: the token, the version */
+        SESSION_NO_MUX,    /* the server takes no connection that offers it: come again without */
 } SessionEnd;
 
 /* Any of them may free the session. */
@@ -37,3 +39,15 @@ typedef struct SessionOps {
         /* Once; it must free the session. WHY is a sentence without its full stop. */
         void (*ended)(SessionEnd end, const char *why, void *userdata);
 } SessionOps;
+
+typedef struct Session Session;
+
+/* PARAMS is copied, OPS is borrowed for ever. Never calls back before it returns. Returns 0 or a negative
+ * errno. loop: PARAMS->link.worker */
+int session_new(Session **ret, const SessionParams *params, const SessionOps *ops, void *userdata);
+
+/* Requests the tunnels that are to be asked for. Once online. */
+void session_ask(Session *s);
+
+/* With mux, the visitors that the session has brought end too; with classic they go on. Takes NULL; returns NULL. */
+Session *session_free(Session *s);

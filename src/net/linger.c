@@ -5,6 +5,8 @@
 
 #include "net/timer.h"
 
+#define LINGER_BURST 4 /* buffers drained at one event */
+
 /*  SENDING ──all in the kernel──► DRAINING ──the peer's end, an error, or time──► done */
 
 struct Linger {
@@ -44,11 +46,11 @@ static int linger_drain(Linger *l) {
 
         if (!b)
                 return -ENOMEM;
-        do
+        k = 1;
+        for (int i = 0; i < LINGER_BURST && k > 0; i++)
                 k = stream_read(l->stream, b->data, BUFFER_BYTES);
-        while (k > 0);
         buffer_put(&l->stream->worker->buffers, b);
-        return (int) k;
+        return k > 0 ? -EAGAIN : (int) k;
 }
 
 static void on_linger_event(Stream *s, unsigned events, void *userdata) {

@@ -442,6 +442,8 @@ static void mux_stream_consume(Stream *s, size_t n) {
                 ms->view += n;
                 ms->n_view -= n;
         }
+        if (ms->n_unread > 0 || ms->has_end) /* level-triggered, whether it is all read now or not */
+                mux_stream_wake(ms);
         if (ms->mux && ms->yamux.yamux) {
                 yamux_consumed(&ms->yamux, n, ms->mux->heard_usec);
                 if (yamux_has_output(&ms->mux->yamux))
@@ -458,8 +460,6 @@ static ssize_t mux_stream_read(Stream *s, void *data, size_t n) {
         n = MIN(n, (size_t) k);
         memcpy(data, from, n);
         stream_consume(s, n);
-        if (mux_stream(s)->n_unread > 0)
-                mux_stream_wake(mux_stream(s));
         return (ssize_t) n;
 }
 
@@ -546,9 +546,11 @@ static int mux_stream_shutdown(Stream *s) {
 static unsigned mux_stream_poll(const MuxStream *ms) {
         unsigned events = 0;
 
-        if (ms->n_unread > 0 || ms->has_end || mux_stream_error(ms) < 0)
+        if (mux_stream_error(ms) < 0)
+                return STREAM_READABLE | STREAM_WRITABLE | STREAM_ABORTED;
+        if (ms->n_unread > 0 || ms->has_end)
                 events |= STREAM_READABLE;
-        if (mux_stream_error(ms) < 0 || (!ms->waiting && (ms->owes_end || yamux_may_send(&ms->yamux) > 0)))
+        if (!ms->waiting && (ms->owes_end || yamux_may_send(&ms->yamux) > 0))
                 events |= STREAM_WRITABLE;
         return events;
 }
@@ -680,6 +682,13 @@ uint64_t mux_heard_usec(const Mux *m) {
 void mux_go_away(Mux *m) {
         yamux_go_away(&m->yamux, YAMUX_NORMAL);
         mux_schedule_flush(m);
+}
+
+void mux_end(Mux *m) {
+        mux_add_control(m);
+        if (mux_write_out(m) == 0)
+                (void) stream_shutdown(m->transport);
+        (void) stream_flush(m->transport);
 }
 
 bool mux_is_wearing_out(const Mux *m) {

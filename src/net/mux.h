@@ -41,6 +41,9 @@ void mux_ping(Mux *m);
 /* When something last came from the peer. */
 uint64_t mux_heard_usec(const Mux *m);
 
+/* Sends what waits, as far as the transport takes it, and ends the transport: a farewell before mux_free(). */
+void mux_end(Mux *m);
+
 /* Tells the peer to open no more streams. */
 void mux_go_away(Mux *m);
 

@@ -191,6 +191,11 @@ static bool stream_tls_goes_on(StreamTls *t, ssize_t r, unsigned i) {
         return r < 0 && !gnutls_error_is_fatal((int) r) && r != GNUTLS_E_REHANDSHAKE && !t->dry && i < TLS_BYTELESS_MAX;
 }
 
+static bool stream_tls_is_alpn_refused(StreamTls *t, int gnutls_error) {
+        return gnutls_error == GNUTLS_E_FATAL_ALERT_RECEIVED &&
+               gnutls_alert_get(t->session) == GNUTLS_A_NO_APPLICATION_PROTOCOL;
+}
+
 static void stream_tls_handshake(StreamTls *t) {
         unsigned i = 0;
         int r;
@@ -209,7 +214,7 @@ static void stream_tls_handshake(StreamTls *t) {
                 t->state = TLS_OPEN;
         (void) stream_tls_flush(&t->stream); /* its failure shows in the state */
         if (r < 0 && gnutls_error_is_fatal(r) && t->state != TLS_FAILED)
-                stream_tls_fail(t, tls_errno(r));
+                stream_tls_fail(t, stream_tls_is_alpn_refused(t, r) ? -EPROTONOSUPPORT : tls_errno(r));
 }
 
 static void stream_tls_deliver(StreamTls *t, unsigned events) {
@@ -404,13 +409,13 @@ static StreamTls *stream_tls_alloc(Worker *w, unsigned flags) {
         return t;
 }
 
-static int stream_tls_init(StreamTls *t, int fd, unsigned gnutls_flags) {
+static int stream_tls_init(StreamTls *t, int fd, const char *const *alpn, unsigned gnutls_flags) {
         int r;
 
         r = gnutls_init(&t->session, gnutls_flags | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);
         if (r < 0)
                 return tls_errno(r);
-        r = t->server ? tls_server_setup(t->server, t->session) : tls_client_setup(t->client, t->session, t->host);
+        r = t->server ? tls_server_setup(t->server, t->session) : tls_client_setup(t->client, t->session, t->host, alpn);
         if (r < 0)
                 return r;
         gnutls_transport_set_ptr(t->session, t);
@@ -427,7 +432,7 @@ int stream_tls_new_server(Stream **ret, Worker *w, int fd, TlsServer *tls, unsig
         if (!t)
                 return -ENOMEM;
         t->server = tls_server_ref(tls);
-        r = stream_tls_init(t, fd, GNUTLS_SERVER);
+        r = stream_tls_init(t, fd, NULL, GNUTLS_SERVER);
         if (r < 0) {
                 stream_free(&t->stream);
                 return r;
@@ -437,7 +442,8 @@ int stream_tls_new_server(Stream **ret, Worker *w, int fd, TlsServer *tls, unsig
         return 0;
 }
 
-int stream_tls_new_client(Stream **ret, Worker *w, int fd, TlsClient *tls, const char *host, unsigned flags) {
+int stream_tls_new_client(Stream **ret, Worker *w, int fd, TlsClient *tls, const char *host,
+                          const char *const *alpn, unsigned flags) {
         StreamTls *t = stream_tls_alloc(w, flags);
         int r;
 
@@ -445,7 +451,7 @@ int stream_tls_new_client(Stream **ret, Worker *w, int fd, TlsClient *tls, const
                 return -ENOMEM;
         t->client = tls_client_ref(tls);
         t->host = strdup(host);
-        r = t->host ? stream_tls_init(t, fd, GNUTLS_CLIENT) : -ENOMEM;
+        r = t->host ? stream_tls_init(t, fd, alpn, GNUTLS_CLIENT) : -ENOMEM;
         if (r < 0) {
                 stream_free(&t->stream);
                 return r;

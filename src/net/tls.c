@@ -29,7 +29,6 @@ struct TlsClient {
         atomic_uint n_refs;
         gnutls_priority_t priority;                   /* owned */
         gnutls_certificate_credentials_t credentials; /* owned */
-        const char *const *alpn;                      /* borrowed for ever; ends with NULL */
         pthread_mutex_t lock;                         /* for what follows */
         gnutls_datum_t ticket;                        /* owned */
         char *ticket_host;                            /* owned: whose it is */
@@ -49,6 +48,8 @@ int tls_errno(int gnutls_error) {
         case GNUTLS_E_CERTIFICATE_ERROR:
         case GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR:
                 return -EKEYREJECTED;
+        case GNUTLS_E_NO_APPLICATION_PROTOCOL:
+                return -EPROTONOSUPPORT;
         case GNUTLS_E_PULL_ERROR:
         case GNUTLS_E_PUSH_ERROR:
                 return -ECONNRESET;
@@ -191,14 +192,13 @@ static int load_trust(TlsClient *t, const char *ca_file, char **ret_why) {
         return r < 0 ? fail(r, ret_why, "Can't read the CA file", ca_file) : 0;
 }
 
-int tls_client_new(TlsClient **ret, const char *ca_file, const char *const *alpn, char **ret_why) {
+int tls_client_new(TlsClient **ret, const char *ca_file, char **ret_why) {
         _cleanup_(tls_client_unrefp) TlsClient *t = new0(TlsClient, 1);
         int r;
 
         if (!t)
                 return -ENOMEM;
         t->n_refs = 1;
-        t->alpn = alpn;
         pthread_mutex_init(&t->lock, NULL);
         r = gnutls_priority_init(&t->priority, TLS_PRIORITY, NULL);
         if (r >= 0)
@@ -237,7 +237,7 @@ static bool is_ip_address(const char *host) {
         return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
 }
 
-int tls_client_setup(TlsClient *t, gnutls_session_t session, const char *host) {
+int tls_client_setup(TlsClient *t, gnutls_session_t session, const char *host, const char *const *alpn) {
         int r;
 
         gnutls_session_set_ptr(session, t);
@@ -245,7 +245,7 @@ int tls_client_setup(TlsClient *t, gnutls_session_t session, const char *host) {
         if (r >= 0)
                 r = gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, t->credentials);
         if (r >= 0)
-                r = set_alpn(session, t->alpn);
+                r = set_alpn(session, alpn);
         if (r >= 0 && !is_ip_address(host))
                 r = gnutls_server_name_set(session, GNUTLS_NAME_DNS, host, strlen(host));
         if (r < 0)

@@ -30,20 +30,20 @@ int tls_server_new_select(TlsServer **ret, TlsSelectFn select, void *userdata,
 TlsServer *tls_server_ref(TlsServer *t);
 TlsServer *tls_server_unref(TlsServer *t); /* NULL; takes NULL */
 
-/* CA_FILE: PEM certificates to trust instead of the system's, or NULL. ALPN: what to offer, as above. Returns as above. */
-int tls_client_new(TlsClient **ret, const char *ca_file, const char *const *alpn, char **ret_why);
+/* CA_FILE: PEM certificates to trust instead of the system's, or NULL. Returns as above. */
+int tls_client_new(TlsClient **ret, const char *ca_file, char **ret_why);
 TlsClient *tls_client_ref(TlsClient *t);
 TlsClient *tls_client_unref(TlsClient *t);
 
 /* For stream-tls.c: set up SESSION, whose pointer becomes T, for one connection. HOST, the name that the server must
- * prove, is borrowed and outlives the session. Return 0 or a negative errno. */
+ * prove, is borrowed and outlives the session; ALPN, what to offer, ends with NULL, or is NULL. Return 0 or a negative errno. */
 int tls_server_setup(TlsServer *t, gnutls_session_t session);
-int tls_client_setup(TlsClient *t, gnutls_session_t session, const char *host);
+int tls_client_setup(TlsClient *t, gnutls_session_t session, const char *host, const char *const *alpn);
 
 /* Keeps the ticket that SESSION got, for the next connection to the same host. */
 void tls_client_remember(TlsClient *t, gnutls_session_t session, const char *host);
 
-/* Converts what GnuTLS returned: 0 for success, -EAGAIN, -ENOMEM, -ENOENT (file), -EKEYREJECTED (certificate), -ECONNRESET,
+/* Converts what GnuTLS returned: 0 for success, -EAGAIN, -ENOMEM, -ENOENT (file), -EKEYREJECTED (certificate), -EPROTONOSUPPORT (ALPN), -ECONNRESET,
  * -ECONNABORTED (end without close_notify), else -EPROTO. */
 int tls_errno(int gnutls_error);
 

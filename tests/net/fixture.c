@@ -300,6 +300,6 @@ TlsServer *make_tls_server(void) {
 TlsClient *make_tls_client(void) {
         TlsClient *t = NULL;
 
-        assert_int_equal(tls_client_new(&t, certificate_file(), NULL, NULL), 0);
+        assert_int_equal(tls_client_new(&t, certificate_file(), NULL), 0);
         return t;
 }

@@ -300,7 +300,7 @@ static gnutls_session_t plain_tls_client(int fd, TlsClient *client) {
         gnutls_session_t session;
 
         assert_int_equal(gnutls_init(&session, GNUTLS_CLIENT | GNUTLS_NONBLOCK), 0);
-        assert_int_equal(tls_client_setup(client, session, "a.test"), 0);
+        assert_int_equal(tls_client_setup(client, session, "a.test", NULL), 0);
         gnutls_transport_set_int(session, fd);
         return session;
 }

@@ -111,7 +111,7 @@ static void test_over_tls_the_end_is_a_close_notify(void **state _unused_) {
 
         done = false;
         tcp_pair(&far_fd, &fd, 0);
-        assert_int_equal(stream_tls_new_client(&s, worker, far_fd, client, "a.test", 0), 0);
+        assert_int_equal(stream_tls_new_client(&s, worker, far_fd, client, "a.test", NULL, 0), 0);
         end_init(&peer, s);
         assert_int_equal(stream_tls_new_server(&s, worker, fd, server, 0), 0);
         assert_int_equal(linger_new(&linger, s, ANSWER, strlen(ANSWER), on_done, &done), 0);

@@ -79,6 +79,7 @@ static void test_bytes_go_both_ways_and_are_counted(void **state _unused_) {
         shutdown(far_b, SHUT_WR);
         far_a = -1;
         expect_done(0, RELAY_A);
+        assert_false(result.a_is_unread);
         assert_int_equal(result.a_to_b_bytes, 300000);
         assert_int_equal(result.b_to_a_bytes, 200000);
 }
@@ -188,6 +189,23 @@ static void test_a_visitor_that_is_gone_is_noticed_when_the_answer_comes(void **
         assert_true(result.error < 0);
 }
 
+static void test_an_abort_after_an_end_needs_no_answer_to_be_noticed(void **state _unused_) {
+        start_plain();
+        shutdown(far_a, SHUT_WR);
+        far_expect_end(far_b);
+        far_reset(far_a);
+        far_a = -1;
+        expect_done(-ECONNRESET, RELAY_A);
+}
+
+static void test_an_abort_is_noticed_though_the_sink_takes_nothing(void **state _unused_) {
+        start(&(RelayOptions) {}, 16384);
+        far_flood(far_a);
+        far_reset(far_a);
+        far_a = -1;
+        expect_done(-ECONNRESET, RELAY_A);
+}
+
 static Buffer *head_of(const char *text) {
         Buffer *head = buffer_get(&worker->buffers);
 
@@ -287,6 +305,7 @@ static void test_the_end_of_such_a_peer_ends_all(void **state _unused_) {
         far_send(far_b, "answer", 6);
         shutdown(far_b, SHUT_WR);
         expect_done(0, RELAY_A);
+        assert_true(result.a_is_unread);
         far_expect(far_a, "answer", 6);
         far_expect_end(far_a);
 }
@@ -305,7 +324,7 @@ static void start_tls(End *far, TlsServer *server, TlsClient *client) {
 
         tcp_pair(&far_fd, &fd, 0);
         assert_int_equal(stream_tls_new_server(&a, worker, fd, server, 0), 0);
-        assert_int_equal(stream_tls_new_client(&s, worker, far_fd, client, "a.test", 0), 0);
+        assert_int_equal(stream_tls_new_client(&s, worker, far_fd, client, "a.test", NULL, 0), 0);
         end_init(far, s);
         tcp_pair(&far_b, &fd, 0);
         assert_int_equal(stream_fd_new(&b, worker, fd), 0);
@@ -358,6 +377,8 @@ int main(void) {
                 relay_test(test_an_end_is_seen_behind_any_number_of_full_reads),
                 relay_test(test_an_abort_of_a_ends_both_as_an_abort),
                 relay_test(test_an_abort_of_b_ends_both_as_an_abort),
+                relay_test(test_an_abort_after_an_end_needs_no_answer_to_be_noticed),
+                relay_test(test_an_abort_is_noticed_though_the_sink_takes_nothing),
                 relay_test(test_an_abort_after_half_an_end_is_one),
                 relay_test(test_a_visitor_that_is_gone_is_noticed_when_the_answer_comes),
                 relay_test(test_what_was_read_before_goes_first),

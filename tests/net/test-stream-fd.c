@@ -133,6 +133,38 @@ static void test_a_stream_may_be_freed_by_what_it_calls(void **state _unused_) {
         turn_for(2 * TICK_USEC);
 }
 
+static void on_events(Stream *s _unused_, unsigned events, void *userdata) {
+        *(unsigned*) userdata |= events;
+}
+
+static void test_an_abort_is_told_and_both_ends_are_none(void **state _unused_) {
+        unsigned n_turns = 0, events = 0;
+        Stream *s = NULL;
+        int fd, peer;
+
+        tcp_pair(&fd, &peer, 0);
+        assert_int_equal(stream_fd_new(&s, worker, fd), 0);
+        stream_set_callback(s, on_events, &events);
+        stream_set_events(s, STREAM_ABORTED);
+        assert_int_equal(stream_shutdown(s), 0);
+        shutdown(peer, SHUT_WR);
+        for (uint64_t end = clock_usec() + 5 * TICK_USEC; clock_usec() < end; n_turns++)
+                turn();
+        assert_true(n_turns < 20); /* the kernel's news that both directions have ended comes once */
+        assert_int_equal(events, 0);
+        stream_free(s);
+        close(peer);
+
+        tcp_pair(&fd, &peer, 0);
+        assert_int_equal(stream_fd_new(&s, worker, fd), 0);
+        stream_set_callback(s, on_events, &events);
+        stream_set_events(s, STREAM_ABORTED);
+        far_send(peer, "unread", 6);
+        far_reset(peer);
+        turn_while(!(events & STREAM_ABORTED));
+        stream_free(s);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 stream_test(test_bytes_go_both_ways),
@@ -144,6 +176,7 @@ int main(void) {
                 stream_test(test_a_full_peer_is_told_and_writable_comes_back),
                 stream_test(test_events_that_are_not_wanted_do_not_come),
                 stream_test(test_a_stream_may_be_freed_by_what_it_calls),
+                stream_test(test_an_abort_is_told_and_both_ends_are_none),
         };
 
         return cmocka_run_group_tests_name("net/stream-fd", tests, NULL, NULL);

@@ -19,7 +19,7 @@ static void connect_ends(const char *host, unsigned server_flags, int buffer_siz
         tcp_pair(&a, &b, buffer_size);
         assert_int_equal(stream_tls_new_server(&s, worker, a, tls_server, server_flags), 0);
         end_init(&server, s);
-        assert_int_equal(stream_tls_new_client(&s, worker, b, tls_client, host, 0), 0);
+        assert_int_equal(stream_tls_new_client(&s, worker, b, tls_client, host, NULL, 0), 0);
         end_init(&client, s);
 }
 
@@ -62,6 +62,39 @@ static void test_bytes_go_both_ways(void **state _unused_) {
         end_expect(&server, there, MIB);
         end_send(&server, back, MIB);
         end_expect(&client, back, MIB);
+}
+
+/* A peer that is none of our streams, so that it can do what they don't. */
+static gnutls_session_t raw_client(int fd) {
+        gnutls_certificate_credentials_t none;
+        gnutls_session_t session;
+        int r;
+
+        assert_int_equal(gnutls_init(&session, GNUTLS_CLIENT | GNUTLS_NONBLOCK), 0);
+        assert_int_equal(gnutls_priority_set_direct(session, "NORMAL:-VERS-ALL:+VERS-TLS1.2", NULL), 0);
+        assert_int_equal(gnutls_certificate_allocate_credentials(&none), 0);
+        assert_int_equal(gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, none), 0);
+        gnutls_transport_set_int(session, fd);
+        turn_while((r = gnutls_handshake(session)) == GNUTLS_E_AGAIN);
+        assert_int_equal(r, 0);
+        gnutls_certificate_free_credentials(none);
+        return session;
+}
+
+static void test_warnings_without_end_are_an_error(void **state _unused_) {
+        gnutls_session_t session;
+        Stream *s = NULL;
+        int a, b;
+
+        tcp_pair(&a, &b, 0);
+        assert_int_equal(stream_tls_new_server(&s, worker, a, tls_server, 0), 0);
+        end_init(&server, s);
+        session = raw_client(b);
+        for (unsigned i = 0; i < 1000; i++)
+                assert_int_equal(gnutls_alert_send(session, GNUTLS_AL_WARNING, GNUTLS_A_USER_CANCELED), 0);
+        end_expect_result(&server, -EPROTO);
+        gnutls_deinit(session);
+        close(b);
 }
 
 static void test_an_address_is_a_name_too(void **state _unused_) {
@@ -145,7 +178,7 @@ static void test_another_name_is_refused(void **state _unused_) {
 
 static void test_a_certificate_of_nobody_we_trust_is_refused(void **state _unused_) {
         tls_client_unref(tls_client);
-        assert_int_equal(tls_client_new(&tls_client, NULL, NULL, NULL), 0);
+        assert_int_equal(tls_client_new(&tls_client, NULL, NULL), 0);
         connect_ends("a.test", 0, 0);
         end_expect_result(&client, -EKEYREJECTED);
         end_expect_result(&server, -EPROTO);
@@ -428,7 +461,7 @@ static bool is_resumed(const char *host) {
 
         tcp_pair(&p.fd, &fd, 0);
         assert_int_equal(uv_thread_create(&p.thread, run_plain_server, &p), 0);
-        assert_int_equal(stream_tls_new_client(&s, worker, fd, tls_client, host, 0), 0);
+        assert_int_equal(stream_tls_new_client(&s, worker, fd, tls_client, host, NULL, 0), 0);
         end_init(&client, s);
         end_expect(&client, "x", 1);
         end_shut_down(&client);
@@ -459,15 +492,16 @@ static void test_unreadable_files_are_refused_with_a_reason(void **state _unused
         assert_null(s);
         assert_true(tls_server_new_files(&s, key_file(), key_file(), NULL, NULL) < 0);
         assert_null(s);
-        assert_true(tls_client_new(&c, "/nonexistent/ca", NULL, &why_ca) < 0);
+        assert_true(tls_client_new(&c, "/nonexistent/ca", &why_ca) < 0);
         assert_non_null(strstr(why_ca, "/nonexistent/ca"));
-        assert_true(tls_client_new(&c, key_file(), NULL, NULL) < 0); /* has no certificate */
+        assert_true(tls_client_new(&c, key_file(), NULL) < 0); /* has no certificate */
         assert_null(c);
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
                 tls_test(test_bytes_go_both_ways),
+                tls_test(test_warnings_without_end_are_an_error),
                 tls_test(test_an_address_is_a_name_too),
                 tls_test(test_nothing_is_written_before_the_handshake),
                 tls_test(test_each_end_closes_by_itself),

@@ -11,7 +11,7 @@
 
 /* N bytes alone in memory, so that a sanitizer sees a read behind them. */
 static bool is_valid(const char *s, size_t n) {
-        _cleanup_free_ char *copy = malloc(n);
+        _cleanup_free_ char *copy = calloc(1, n);
 
         memcpy(copy, s, n);
         return utf8_is_valid(copy, n);

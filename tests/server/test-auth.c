@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/auth.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include "base/str.h"
+
+/* The SHA-256 of "secret" and of "other". */
+#define SECRET "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
+#define OTHER "d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa"
+
+static char path[] = "/tmp/test-auth-XXXXXX";
+
+static void write_tokens(const char *text) {
+        FILE *f = fopen(path, "w");
+
+        assert_non_null(f);
+        assert_true(fputs(text, f) >= 0);
+        assert_int_equal(fclose(f), 0);
+}
+
+static Auth *load(const char *text) {
+        ConfigList faults = {};
+        Auth *a = NULL;
+
+        write_tokens(text);
+        assert_int_equal(auth_new_token_file(&a, path, &faults), 0);
+        assert_int_equal(faults.n, 0);
+        return a;
+}
+
+static void expect_faults(const char *text, size_t n, const char *const *parts) {
+        ConfigList faults = {};
+        Auth *a = NULL;
+
+        write_tokens(text);
+        assert_int_equal(auth_new_token_file(&a, path, &faults), -EINVAL);
+        assert_null(a);
+        assert_int_equal(faults.n, n);
+        for (size_t i = 0; i < n; i++) {
+                const char *rest = str_skip_prefix(faults.items[i], path);
+
+                assert_non_null(rest);
+                assert_int_equal(strncmp(rest, parts[i], strlen(parts[i])), 0);
+        }
+        config_list_done(&faults);
+}
+
+static void expect_fault(const char *text, const char *part) {
+        expect_faults(text, 1, &part);
+}
+
+static void test_a_token_tells_its_user(void **state _unused_) {
+        _cleanup_(auth_freep) Auth *a = load("# comment\n\n  ann \t sha256:" SECRET "  # hers\r\nbob@x.org sha256:" OTHER);
+
+        assert_string_equal(auth_check(a, "secret"), "ann");
+        assert_string_equal(auth_check(a, "other"), "bob@x.org");
+        assert_null(auth_check(a, ""));
+        assert_null(auth_check(a, "Secret"));
+        assert_null(auth_check(a, "secret "));
+        assert_null(auth_check(a, SECRET));
+}
+
+static void test_an_empty_file_refuses_everybody(void **state _unused_) {
+        _cleanup_(auth_freep) Auth *a = load("");
+
+        assert_null(auth_check(a, ""));
+        assert_null(auth_check(a, "secret"));
+}
+
+static void test_without_authentication_everybody_is_the_same_user(void **state _unused_) {
+        _cleanup_(auth_freep) Auth *a = NULL;
+
+        assert_int_equal(auth_new_none(&a), 0);
+        assert_string_equal(auth_check(a, ""), "");
+        assert_string_equal(auth_check(a, "anything"), "");
+}
+
+static void test_faults_name_their_lines(void **state _unused_) {
+        static const char *const parts[] = { ":2: a line is", ":3: the hash is not", ":5: a user's name", ":6: there is something" };
+
+        expect_faults("ann sha256:" SECRET "\nbob\nbob sha256:12\n\na/b sha256:" OTHER "\nbob sha256:" OTHER " rate=1M\n", 4, parts);
+}
+
+static void test_names_and_tokens_are_unique(void **state _unused_) {
+        expect_fault("ann sha256:" SECRET "\nbob sha256:" SECRET "\n", ":2: the same name or token");
+        expect_fault("ann sha256:" SECRET "\nann sha256:" OTHER "\n", ":2: the same name or token");
+}
+
+static void test_odd_hashes_are_refused(void **state _unused_) {
+        expect_fault("ann md5:" SECRET "\n", ":1: a line is");
+        expect_fault("ann sha256:" SECRET "00\n", ":1: the hash is not");
+        expect_fault("ann sha256:zz" OTHER "\n", ":1: the hash is not");
+        expect_fault("ann\n", ":1: a line is");
+}
+
+static void test_a_line_without_end_is_refused(void **state _unused_) {
+        char text[5000];
+
+        memset(text, 'a', sizeof(text) - 1);
+        text[sizeof(text) - 1] = '\0';
+        expect_fault(text, ":1: the line is too long");
+}
+
+static void test_a_file_that_is_not_there_is_named(void **state _unused_) {
+        ConfigList faults = {};
+        Auth *a = NULL;
+
+        assert_int_equal(auth_new_token_file(&a, "/nonexistent/tokens", &faults), -EINVAL);
+        assert_int_equal(faults.n, 1);
+        assert_non_null(strstr(faults.items[0], "/nonexistent/tokens: No such file"));
+        config_list_done(&faults);
+        assert_int_equal(auth_new_token_file(&a, "/tmp", &faults), -EINVAL);
+        assert_int_equal(faults.n, 1);
+        config_list_done(&faults);
+}
+
+static int make_file(void **state _unused_) {
+        int fd = mkstemp(path);
+
+        return fd < 0 ? -1 : close(fd);
+}
+
+static int remove_file(void **state _unused_) {
+        return unlink(path);
+}
+
+int main(void) {
+        static const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_a_token_tells_its_user),
+                cmocka_unit_test(test_an_empty_file_refuses_everybody),
+                cmocka_unit_test(test_without_authentication_everybody_is_the_same_user),
+                cmocka_unit_test(test_faults_name_their_lines),
+                cmocka_unit_test(test_names_and_tokens_are_unique),
+                cmocka_unit_test(test_odd_hashes_are_refused),
+                cmocka_unit_test(test_a_line_without_end_is_refused),
+                cmocka_unit_test(test_a_file_that_is_not_there_is_named),
+        };
+
+        return cmocka_run_group_tests(tests, make_file, remove_file);
+}

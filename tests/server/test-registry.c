@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/registry.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include "base/parse.h"
+#include "base/str.h"
+
+#define GRACE_USEC (600 * USEC_PER_SEC)
+#define PARK_USEC (10 * USEC_PER_SEC)
+#define N_PORTS 3
+
+#define ANN_ID "ann-0123456789abcdef"
+#define BOB_ID "bob-0123456789abcdef"
+
+static const ConfigList no_names = {};
+static Registry *registry;
+static uint64_t last_session;
+
+/* The first of N_PORTS ports that are free now. */
+static uint16_t find_ports(const Address *loopback) {
+        for (uint16_t low = 21000;; low += N_PORTS) {
+                unsigned n = 0;
+
+                assert_true(low < 31000);
+                for (; n < N_PORTS; n++) {
+                        _cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+                        Address a = *loopback;
+
+                        address_set_port(&a, (uint16_t) (low + n));
+                        if (bind(fd, &a.sa, a.length) < 0)
+                                break;
+                }
+                if (n == N_PORTS)
+                        return low;
+        }
+}
+
+static uint16_t tcp_low;
+
+static int set_up(void **state _unused_) {
+        RegistryOptions options = {
+                .rules = { .domain = "t.example", .reserved = &no_names, .http_port = 80, .https_port = 443 },
+                .grace_usec = GRACE_USEC,
+                .park_usec = PARK_USEC,
+                .max_clients = 2,
+                .max_tunnels_per_client = 3,
+        };
+
+        if (address_parse("127.0.0.1:0", &options.tcp_address) < 0)
+                return -1;
+        tcp_low = options.rules.tcp_low = find_ports(&options.tcp_address);
+        options.rules.tcp_high = (uint16_t) (tcp_low + N_PORTS - 1);
+        return registry_new(&registry, &options);
+}
+
+static int tear_down(void **state _unused_) {
+        registry = registry_free(registry);
+        return 0;
+}
+
+typedef struct Login {
+        char id[65];
+        SessionName session, replaced;
+} Login;
+
+static Login login(const char *id, const char *user) {
+        Login l = { .session = { .worker = 1, .id = ++last_session } };
+        _cleanup_free_ char *given = NULL;
+
+        assert_int_equal(registry_login(registry, id, user, l.session, &given, &l.replaced), 0);
+        strcpy(l.id, given);
+        return l;
+}
+
+static int try_login(const char *id, const char *user) {
+        SessionName session = { .id = ++last_session }, replaced;
+        char *given = NULL;
+
+        return registry_login(registry, id, user, session, &given, &replaced);
+}
+
+static void logout(const Login *l, uint64_t now) {
+        registry_logout(registry, l->id, l->session.id, now);
+}
+
+/* Returns the number of tunnels or the error; RET_URL, 64 bytes, is of the first. */
+static int request(const Login *l, MessageReqTunnel m, char *ret_url) {
+        TunnelGrant grants[TUNNEL_PROTOCOL_MAX];
+        _cleanup_free_ char *why = NULL;
+        int n = registry_add(registry, l->id, l->session, &m, grants, &why);
+
+        for (int i = 0; i < n; i++) {
+                if (i == 0 && ret_url)
+                        snprintf(ret_url, 64, "%s", grants[i].tunnel->url);
+                assert_true((grants[i].fd >= 0) == (grants[i].tunnel->protocol == TUNNEL_TCP));
+                tunnel_unref(grants[i].tunnel);
+                safe_close(grants[i].fd);
+        }
+        assert_true(n > 0 || n == -ESTALE || why);
+        return n;
+}
+
+#define TEXT(s) ((char*) (s))
+#define HTTP(name) ((MessageReqTunnel) { .protocol = TEXT("http"), .subdomain = TEXT(name) })
+#define BOTH(name) ((MessageReqTunnel) { .protocol = TEXT("http+https"), .subdomain = TEXT(name) })
+#define TCP(name, port) ((MessageReqTunnel) { .protocol = TEXT("tcp"), .subdomain = TEXT(name), .remote_port = (port) })
+
+static RegistryAnswer find(TunnelProtocol p, const char *host) {
+        Tunnel *t = NULL;
+        RegistryAnswer answer = registry_find(registry, p, host, &t);
+
+        assert_true((answer == REGISTRY_FOUND) == (t != NULL));
+        tunnel_unref(t);
+        return answer;
+}
+
+static void test_usable_client_ids_are_kept_and_others_replaced(void **state _unused_) {
+        Login ann = login(ANN_ID, "ann"), bob = login("short", "bob");
+
+        assert_string_equal(ann.id, ANN_ID);
+        assert_int_equal(ann.replaced.id, 0);
+        assert_int_equal(strlen(bob.id), 32);
+        assert_string_not_equal(bob.id, "short");
+}
+
+static void test_a_client_takes_its_own_session_over(void **state _unused_) {
+        Login old = login(ANN_ID, "ann"), new;
+        SessionName session;
+
+        assert_int_equal(request(&old, HTTP("a"), NULL), 1);
+        new = login(ANN_ID, "ann");
+        assert_int_equal(new.replaced.id, old.session.id);
+        assert_int_equal(find(TUNNEL_HTTP, "a.t.example"), REGISTRY_AWAY);
+        assert_int_equal(request(&old, HTTP("b"), NULL), -ESTALE);
+        assert_int_equal(request(&new, HTTP("a"), NULL), 1);
+        logout(&old, clock_usec()); /* late: of no effect */
+        assert_int_equal(find(TUNNEL_HTTP, "a.t.example"), REGISTRY_FOUND);
+        assert_int_equal(registry_find_session(registry, ANN_ID, &session), 0);
+        assert_int_equal(session.id, new.session.id);
+}
+
+static void test_a_client_id_is_one_user_s(void **state _unused_) {
+        Login ann = login(ANN_ID, "ann");
+
+        assert_int_equal(try_login(ANN_ID, "bob"), -EKEYREJECTED);
+        logout(&ann, clock_usec());
+        assert_int_equal(try_login(ANN_ID, "bob"), -EKEYREJECTED);
+}
+
+static void test_clients_are_limited(void **state _unused_) {
+        Login ann;
+
+        login(ANN_ID, "ann");
+        login(BOB_ID, "bob");
+        assert_int_equal(try_login("", "eve"), -ENOBUFS);
+        ann = login(ANN_ID, "ann"); /* no further one */
+        assert_int_equal(try_login("", "eve"), -ENOBUFS);
+        logout(&ann, clock_usec());
+        assert_true(registry_sweep(registry, clock_usec()));
+        login("", "eve");
+}
+
+static void test_a_name_is_one_user_s_across_protocols(void **state _unused_) {
+        Login ann = login(ANN_ID, "ann"), bob = login(BOB_ID, "bob");
+
+        assert_int_equal(request(&ann, HTTP("a"), NULL), 1);
+        assert_int_equal(request(&ann, HTTP("a"), NULL), -EEXIST);
+        assert_int_equal(request(&bob, HTTP("a"), NULL), -EEXIST);
+        assert_int_equal(request(&bob, (MessageReqTunnel) { .protocol = TEXT("https"), .subdomain = TEXT("a") }, NULL), -EEXIST);
+        assert_int_equal(find(TUNNEL_HTTPS, "a.t.example"), REGISTRY_UNKNOWN);
+        assert_int_equal(request(&ann, (MessageReqTunnel) { .protocol = TEXT("https"), .subdomain = TEXT("a") }, NULL), 1);
+}
+
+static void test_a_taken_name_is_told_by_its_url(void **state _unused_) {
+        Login ann = login(ANN_ID, "ann"), bob = login(BOB_ID, "bob");
+        MessageReqTunnel m = HTTP("a");
+        TunnelGrant grants[TUNNEL_PROTOCOL_MAX];
+        _cleanup_free_ char *why = NULL;
+
+        assert_int_equal(request(&ann, HTTP("a"), NULL), 1);
+        assert_int_equal(registry_add(registry, bob.id, bob.session, &m, grants, &why), -EEXIST);
+        assert_string_equal(why, "The tunnel http://a.t.example is already registered.");
+}
+
+static void test_names_stay_reserved_for_the_grace_time(void **state _unused_) {
+        Login ann = login(ANN_ID, "ann"), bob = login(BOB_ID, "bob");
+        uint64_t now = clock_usec();
+
+        assert_int_equal(request(&ann, BOTH("a"), NULL), 2);
+        logout(&ann, now);
+        assert_int_equal(find(TUNNEL_HTTP, "a.t.example"), REGISTRY_AWAY);
+        assert_int_equal(request(&bob, HTTP("a"), NULL), -EEXIST);
+        assert_true(registry_sweep(registry, now + GRACE_USEC - 1));
+        assert_int_equal(find(TUNNEL_HTTPS, "a.t.example"), REGISTRY_AWAY);
+        assert_false(registry_sweep(registry, now + GRACE_USEC));
+        assert_int_equal(find(TUNNEL_HTTP, "a.t.example"), REGISTRY_UNKNOWN);
+        assert_int_equal(request(&bob, HTTP("a"), NULL), 1);
+}
+
+static void test_another_client_of_the_same_user_may_take_a_reserved_name(void **state _unused_) {
+        Login first = login(ANN_ID, "ann"), second = login("", "ann");
+
+        assert_int_equal(request(&first, HTTP("a"), NULL), 1);
+        assert_int_equal(request(&second, HTTP("a"), NULL), -EEXIST);
+        logout(&first, clock_usec());
+        assert_int_equal(request(&second, HTTP("a"), NULL), 1);
+}
+
+static void test_without_authentication_a_reserved_name_is_one_client_s(void **state _unused_) {
+        Login first = login(ANN_ID, ""), second = login(BOB_ID, "");
+
+        assert_int_equal(request(&first, HTTP("a"), NULL), 1);
+        logout(&first, clock_usec());
+        assert_int_equal(request(&second, HTTP("a"), NULL), -EEXIST);
+        first = login(ANN_ID, "");
+        assert_int_equal(request(&first, HTTP("a"), NULL), 1);
+}
+
+static void test_random_names_come_back_in_order(void **state _unused_) {
+        Login ann = login(ANN_ID, "ann");
+        char first[64], second[64], again[64];
+
+        assert_int_equal(request(&ann, BOTH(""), first), 2);
+        assert_int_equal(request(&ann, HTTP(""), second), 1);
+        assert_string_not_equal(first, second);
+        ann = login(ANN_ID, "ann");
+        assert_int_equal(request(&ann, BOTH(""), again), 2);
+        assert_string_equal(again, first);
+        assert_int_equal(request(&ann, HTTP(""), again), 1);
+        assert_string_equal(again, second);
+}
+
+static void test_tunnels_of_a_client_are_limited_and_both_protocols_count_once(void **state _unused_) {
+        Login ann = login(ANN_ID, "ann");
+
+        assert_int_equal(request(&ann, BOTH("a"), NULL), 2);
+        assert_int_equal(request(&ann, BOTH("b"), NULL), 2);
+        assert_int_equal(request(&ann, HTTP("a"), NULL), -EEXIST); /* doesn't count */
+        assert_int_equal(request(&ann, BOTH("c"), NULL), 2);
+        assert_int_equal(request(&ann, HTTP("d"), NULL), -ENOBUFS);
+        ann = login(ANN_ID, "ann");
+        assert_int_equal(request(&ann, HTTP("d"), NULL), 1);
+}
+
+static void test_a_request_gets_all_or_nothing(void **state _unused_) {
+        Login ann = login(ANN_ID, "ann"), bob = login(BOB_ID, "bob");
+        MessageReqTunnel all = { .protocol = TEXT("http+https+tcp"), .subdomain = TEXT("b"), .remote_port = tcp_low };
+        RegistryCounts counts;
+
+        assert_int_equal(request(&ann, TCP("", tcp_low), NULL), 1);
+        assert_int_equal(request(&bob, all, NULL), -EADDRINUSE);
+        assert_int_equal(find(TUNNEL_HTTP, "b.t.example"), REGISTRY_UNKNOWN); /* not even reserved */
+        registry_count(registry, &counts);
+        assert_int_equal(counts.tunnels, 1);
+        assert_int_equal(counts.clients, 2);
+        all.remote_port = 0;
+        assert_int_equal(request(&bob, all, NULL), 3);
+}
+
+static void test_ports_are_sticky_by_name(void **state _unused_) {
+        Login ann = login(ANN_ID, "ann");
+        char ssh[64], db[64], again[64];
+
+        assert_int_equal(request(&ann, TCP("ssh", 0), ssh), 1);
+        assert_int_equal(request(&ann, TCP("db", 0), db), 1);
+        assert_string_not_equal(ssh, db);
+        ann = login(ANN_ID, "ann");
+        assert_int_equal(request(&ann, TCP("db", 0), again), 1);
+        assert_string_equal(again, db);
+        assert_int_equal(request(&ann, TCP("ssh", 0), again), 1);
+        assert_string_equal(again, ssh);
+}
+
+static void test_ports_stay_reserved_and_run_out(void **state _unused_) {
+        Login ann = login(ANN_ID, "ann"), bob = login(BOB_ID, "bob");
+        uint64_t now = clock_usec();
+
+        for (unsigned i = 0; i < N_PORTS; i++)
+                assert_int_equal(request(&ann, TCP("", 0), NULL), 1);
+        assert_int_equal(request(&bob, TCP("", 0), NULL), -EADDRINUSE);
+        logout(&ann, now);
+        assert_int_equal(request(&bob, TCP("", tcp_low), NULL), -EADDRINUSE);
+        assert_false(registry_sweep(registry, now + GRACE_USEC));
+        assert_int_equal(request(&bob, TCP("", tcp_low), NULL), 1);
+}
+
+#define registry_test(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void) {
+        static const struct CMUnitTest tests[] = {
+                registry_test(test_usable_client_ids_are_kept_and_others_replaced),
+                registry_test(test_a_client_takes_its_own_session_over),
+                registry_test(test_a_client_id_is_one_user_s),
+                registry_test(test_clients_are_limited),
+                registry_test(test_a_name_is_one_user_s_across_protocols),
+                registry_test(test_a_taken_name_is_told_by_its_url),
+                registry_test(test_names_stay_reserved_for_the_grace_time),
+                registry_test(test_another_client_of_the_same_user_may_take_a_reserved_name),
+                registry_test(test_without_authentication_a_reserved_name_is_one_client_s),
+                registry_test(test_random_names_come_back_in_order),
+                registry_test(test_tunnels_of_a_client_are_limited_and_both_protocols_count_once),
+                registry_test(test_a_request_gets_all_or_nothing),
+                registry_test(test_ports_are_sticky_by_name),
+                registry_test(test_ports_stay_reserved_and_run_out),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
