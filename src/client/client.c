@@ -41,6 +41,7 @@ typedef struct Client {
         Identity *identity;   /* owned; NULL: without a state folder */
         char *client_id;      /* owned */
         Session *session;     /* owned; NULL while waiting */
+        Session *draining;    /* owned, or NULL: one that the server has told to be replaced */
         Timer *retry;         /* owned: the next session */
         Timer *retry_refused; /* owned: the refused tunnels */
         Timer *ready;         /* owned: READY at the latest; NULL once it was said */
@@ -59,6 +60,7 @@ typedef struct Client {
 /* Lets go of everything that keeps the loop running. */
 static void client_close(Client *c) {
         c->session = session_free(c->session);
+        c->draining = session_free(c->draining);
         c->visitors = visitors_free(c->visitors);
         c->retry = timer_free(c->retry);
         c->retry_refused = timer_free(c->retry_refused);
@@ -203,10 +205,15 @@ static void client_wait(Client *c, SessionEnd end, const char *why) {
         client_update_status(c);
 }
 
-static void on_session_ended(SessionEnd end, const char *why, void *userdata) {
+static void on_session_ended(Session *s, SessionEnd end, const char *why, void *userdata) {
         Client *c = userdata;
         _cleanup_free_ char *text = explain_end(end, why); /* WHY may go with the session */
 
+        if (s == c->draining) {
+                log_debug("The replaced session has ended: %s", why);
+                c->draining = session_free(c->draining);
+                return;
+        }
         c->session = session_free(c->session);
         timer_stop(c->retry_refused);
         if (end == SESSION_NO_MUX && streq(c->config->transport, "auto")) {
@@ -221,11 +228,23 @@ static void on_session_ended(SessionEnd end, const char *why, void *userdata) {
                 client_wait(c, end, text ? text : "Out of memory");
 }
 
+/* At once: the server sends new visitors to the new session only. A second one that drains meanwhile must wait for no one. */
+static void on_session_draining(Session *s, void *userdata) {
+        Client *c = userdata;
+
+        if (s != c->session)
+                return;
+        c->draining = session_free(c->draining);
+        c->draining = TAKE_PTR(c->session);
+        timer_start(c->retry, 0);
+}
+
 static const SessionOps session_ops = {
         .online = on_session_online,
         .tunnel_up = on_session_tunnel_up,
         .tunnel_refused = on_session_tunnel_refused,
         .visitor = on_session_visitor,
+        .draining = on_session_draining,
         .ended = on_session_ended,
 };
 

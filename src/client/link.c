@@ -5,6 +5,7 @@
 
 #include "base/str.h"
 #include "net/dialer.h"
+#include "net/socket.h"
 #include "net/stream-tls.h"
 
 struct Link {
@@ -29,6 +30,7 @@ static int link_open(Link *l, int fd, Channel **ret, Address *ret_peer) {
         if (r < 0)
                 return r;
         (void) TAKE_FD(owned);
+        socket_set_tunnel_options(fd);
         r = channel_new(ret, s, NULL, l->on_message, l->userdata);
         if (r >= 0)
                 (void) TAKE_PTR(s);

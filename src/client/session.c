@@ -19,7 +19,8 @@
  *
  * ALPN decides the transport: mux, where Auth goes on a stream of its own and each visitor comes as a stream, or
  * classic (ngrok 1.x), where this connection is the control connection and visitors come through proxy connections.
- * Whatever goes wrong, in any state, is told once by ops->ended. One timer serves the answer and, in classic, the Pong. */
+ * A mux server that drains sends GoAway: the session that follows takes over, the control stream ends, and with the
+ * last visitor's stream this session does. Whatever goes wrong, in any state, is told once by ops->ended. One timer serves the answer and, in classic, the Pong. */
 
 #define ANSWER_TIMEOUT_USEC (10 * USEC_PER_SEC) /* TLS and AuthResp */
 #define PING_USEC (20 * USEC_PER_SEC)
@@ -37,6 +38,7 @@ struct Session {
         Link *link;            /* owned */
         Channel *channel;      /* owned; NULL while opening */
         Mux *mux;              /* owned; NULL with classic */
+        bool is_draining;      /* mux only: another session takes over */
         Arrivals *arrivals;    /* owned, with mux */
         Proxies *proxies;      /* owned, with classic, once online */
         Timer *deadline;       /* owned */
@@ -47,7 +49,7 @@ struct Session {
 
 /* The last thing done with C. */
 static void session_end(Session *s, SessionEnd end, const char *why) {
-        s->ops->ended(end, why, s->userdata);
+        s->ops->ended(s, end, why, s->userdata);
 }
 
 /* ERROR: what the channel says, or our own; 0 when the server ended the connection. */
@@ -212,7 +214,9 @@ static void on_session_message(Channel *channel _unused_, const Message *m, int 
 
         if (m)
                 log_debug("Received %s", message_type_to_string(m->type));
-        if (!m)
+        if (!m && s->is_draining) /* replaced: what is left are visitors' streams */
+                s->channel = channel_free(s->channel);
+        else if (!m)
                 session_fail(s, error);
         else if (s->state == SESSION_ONLINE)
                 on_online_message(s, m);
@@ -268,7 +272,25 @@ static void on_mux_ended(Mux *m _unused_, int error, void *userdata) {
         session_fail(userdata, error);
 }
 
-static const MuxEvents mux_events = { .opened = on_server_opened, .ended = on_mux_ended };
+static void on_go_away(Mux *m _unused_, void *userdata) {
+        Session *s = userdata;
+
+        if (s->state != SESSION_ONLINE || s->is_draining)
+                return;
+        s->is_draining = true;
+        s->ops->draining(s, s->userdata);
+}
+
+static void on_mux_emptied(Mux *m _unused_, void *userdata) {
+        session_end(userdata, SESSION_LOST, "the session is drained");
+}
+
+static const MuxEvents mux_events = {
+        .opened = on_server_opened,
+        .ended = on_mux_ended,
+        .go_away = on_go_away,
+        .emptied = on_mux_emptied,
+};
 
 /* The connection speaks mux: Auth goes on its first stream. */
 static int session_start_mux(Session *s) {

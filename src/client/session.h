@@ -8,6 +8,8 @@
 #include "client/tunnels.h"
 #include "net/stream.h"
 
+typedef struct Session Session;
+
 /* All borrowed until the session is freed. */
 typedef struct SessionParams {
         LinkParams link;
@@ -36,11 +38,12 @@ typedef struct SessionOps {
         /* Owns STREAM and HEAD, bytes already read from it, or NULL. START is borrowed. */
         void (*visitor)(Stream *stream, Buffer *head, const MessageStartProxy *start, void *userdata);
 
-        /* Once; it must free the session. WHY is a sentence without its full stop. */
-        void (*ended)(SessionEnd end, const char *why, void *userdata);
-} SessionOps;
+        /* The server wants a new session in place of S, which serves its visitors meanwhile, and then ends. */
+        void (*draining)(Session *s, void *userdata);
 
-typedef struct Session Session;
+        /* Once; it must free S. WHY is a sentence without its full stop. */
+        void (*ended)(Session *s, SessionEnd end, const char *why, void *userdata);
+} SessionOps;
 
 /* PARAMS is copied, OPS is borrowed for ever. Never calls back before it returns. Returns 0 or a negative
  * errno. loop: PARAMS->link.worker */

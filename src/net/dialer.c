@@ -2,7 +2,6 @@
 #include "net/dialer.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 
 #include "base/parse.h"
 #include "base/str.h"
@@ -98,10 +97,9 @@ static void on_dialer_proxied(ConnectProxy *p, int fd, int error, const char *wh
 /* FD is connected; takes it. */
 static void dialer_connected(Dialer *d, int fd) {
         _cleanup_close_ int owned = fd;
-        int one = 1, r;
+        int r;
 
-        (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-        (void) setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+        socket_set_options(fd);
         if (!d->proxy_url.host[0]) {
                 timer_stop(d->timeout);
                 d->done(d, TAKE_FD(owned), 0, NULL, d->userdata);

@@ -2,7 +2,6 @@
 #include "net/listener.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 
 #include "net/socket.h"
 #include "net/timer.h"
@@ -73,15 +72,13 @@ static void on_listener_event(Socket *socket, int events _unused_) {
 
 int listener_new(Listener **ret, Worker *w, int fd, ListenerAcceptFn on_accept, void *userdata) {
         Listener *l = new0(Listener, 1);
-        int r, one = 1;
+        int r;
 
         if (!l)
                 return -ENOMEM;
         l->on_accept = on_accept;
         l->userdata = userdata;
-        /* accepted sockets inherit both */
-        (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-        (void) setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+        socket_set_options(fd);
         r = timer_new(&l->rest, w, on_listener_rested, l);
         if (r >= 0)
                 r = socket_init(&l->socket, w, fd, on_listener_event);

@@ -2,6 +2,7 @@
 #include "net/socket.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 /* libuv's handle must outlive its close callback, the Socket shall not have to: so the handle stands by
@@ -105,6 +106,22 @@ void socket_set_events(Socket *s, int events) {
         s->wanted = events;
         if (s->poll && (events & ~s->poll->armed))
                 socket_arm(s, events);
+}
+
+static void set_option(int fd, int level, int name, int value) {
+        (void) setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+void socket_set_options(int fd) {
+        set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+        set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+        set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 60);
+        set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 15);
+        set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 4);
+}
+
+void socket_set_tunnel_options(int fd) {
+        set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, SOCKET_UNSENT_BYTES);
 }
 
 ssize_t socket_read(Socket *s, void *data, size_t n) {

@@ -39,6 +39,15 @@ void socket_set_events(Socket *s, int events);
 void socket_detach(Socket *s);
 int socket_attach(Socket *s, Worker *w);
 
+/* What every TCP socket of ours has: no delay, and probes that find a dead peer in two minutes. Accepted sockets inherit it
+ * from the listening one. A socket that can't have it does without. */
+void socket_set_options(int fd);
+
+/* For the connection between client and server: what the kernel holds unsent can't be overtaken any more, so it shall
+ * hold little. */
+#define SOCKET_UNSENT_BYTES (128 * 1024)
+void socket_set_tunnel_options(int fd);
+
 /* Bytes, 0 at the end, -EAGAIN, or the error. */
 ssize_t socket_read(Socket *s, void *data, size_t n);
 

@@ -172,6 +172,7 @@ static void stream_tls_set_why(StreamTls *t, int gnutls_error) {
         gnutls_datum_t text = {};
 
         free(t->why);
+        t->why = NULL;
         if (gnutls_error == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR &&
             gnutls_certificate_verification_status_print(gnutls_session_get_verify_cert_status(t->session),
                                                          GNUTLS_CRT_X509, &text, 0) >= 0)
@@ -179,7 +180,7 @@ static void stream_tls_set_why(StreamTls *t, int gnutls_error) {
         else if (gnutls_error == GNUTLS_E_FATAL_ALERT_RECEIVED)
                 t->why = str_format("TLS: the peer says: %s",
                                     gnutls_alert_get_name(gnutls_alert_get(t->session)));
-        else
+        else if (gnutls_error != GNUTLS_E_PULL_ERROR && gnutls_error != GNUTLS_E_PUSH_ERROR)
                 t->why = str_format("TLS: %s", gnutls_strerror(gnutls_error));
         gnutls_free(text.data);
         if (t->why)

@@ -9,6 +9,7 @@
 #include "base/version.h"
 #include "net/channel.h"
 #include "net/linger.h"
+#include "net/socket.h"
 #include "net/stream-tls.h"
 #include "net/timer.h"
 #include "server/login.h"
@@ -167,6 +168,7 @@ static int gate_start(Gate *g, int fd) {
                 safe_close(fd);
                 return r;
         }
+        socket_set_tunnel_options(fd);
         gate_watch(g);
         return 0;
 }

@@ -626,6 +626,15 @@ bool registry_sweep(Registry *r, uint64_t now_usec) {
         return more;
 }
 
+void registry_close_ports(Registry *r) {
+        Claim *c, *next;
+
+        pthread_rwlock_wrlock(&r->lock);
+        HASH_ITER(hh, r->ports, c, next)
+                c->fd = safe_close(c->fd);
+        pthread_rwlock_unlock(&r->lock);
+}
+
 Registry *registry_free(Registry *r) {
         Client *client, *next_client;
         Claim *claim, *next;

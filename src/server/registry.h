@@ -70,6 +70,9 @@ int registry_add(Registry *r, const char *client_id, SessionName session, const 
  * while there are reservations. */
 bool registry_sweep(Registry *r, uint64_t now_usec);
 
+/* Closes the sockets of tcp tunnels, for a server that stops. */
+void registry_close_ports(Registry *r);
+
 typedef struct RegistryCounts {
         unsigned clients, tunnels; /* that are there now; http+https counts twice */
 } RegistryCounts;

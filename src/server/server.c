@@ -297,6 +297,12 @@ static void server_tell_ready(const Server *s) {
         (void) sd_notify(0, "READY=1");
 }
 
+void server_close_sockets(Server *s) {
+        while (s->n_sockets > 0)
+                safe_close(s->sockets[--s->n_sockets].fd);
+        registry_close_ports(s->registry);
+}
+
 static void server_done(Server *s) {
         for (unsigned i = 0; i < s->n_shards; i++)
                 worker_free(s->shards[i].worker);
@@ -308,8 +314,8 @@ static void server_done(Server *s) {
         tls_server_unref(s->tunnel_tls);
         dev_ca_free(s->dev_ca);
         auth_free(s->auth);
-        for (unsigned i = 0; i < s->n_sockets; i++)
-                safe_close(s->sockets[i].fd);
+        while (s->n_sockets > 0)
+                safe_close(s->sockets[--s->n_sockets].fd);
         worker_free(s->main);
 }
 

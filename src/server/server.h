@@ -52,5 +52,8 @@ unsigned server_least_busy_shard(const Server *s);
 void server_session_began(Server *s, unsigned shard);
 void server_session_ended(Server *s, unsigned shard);
 
+/* Stops listening, once no shard does. */
+void server_close_sockets(Server *s);
+
 /* The shards have nothing left: end the main loop too. */
 void server_end(Server *s);

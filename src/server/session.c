@@ -48,6 +48,12 @@ void session_destroy(Session *s) {
                 shard_update_listeners(shard);
 }
 
+void session_stop(Session *s) {
+        tcp_port_close_all(&s->ports);
+        if (s->ops->drain)
+                s->ops->drain(s);
+}
+
 void session_open_stream(Session *s, Opening *o, Tunnel *t, const Address *visitor, OpenedFn opened) {
         *o = (Opening) { .session = s, .tunnel = t, .visitor = visitor, .opened = opened };
         s->ops->open_stream(s, o);

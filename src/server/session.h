@@ -91,5 +91,8 @@ int session_send_answer(Channel *control, const MessageReqTunnel *request, const
 /* Ends S because of REASON, half a sentence for the log, and tells main. S is freed. */
 void session_end(Session *s, const char *reason);
 
+/* The server is going to stop: no new visitors come, the client is told. */
+void session_stop(Session *s);
+
 /* Frees S without a word to anybody but its waiting visitors. */
 void session_destroy(Session *s);

@@ -98,8 +98,7 @@ void shard_stop(Shard *sh) {
         shard_close_listeners(sh);
         shard_close_gates(sh);
         HASH_ITER(hh, sh->sessions, s, next)
-                if (s->ops->drain)
-                        s->ops->drain(s);
+                session_stop(s);
         visitor_stop_waiting(sh);
         shard_check_idle(sh);
 }

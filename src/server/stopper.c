@@ -19,7 +19,7 @@ struct Stopper {
         Server *server;  /* borrowed */
         Timer *timeout;  /* owned */
         StopMail *mails; /* owned: one a shard, under way once at a time */
-        unsigned n_idle, n_aborted;
+        unsigned n_stopped, n_idle, n_aborted;
         bool aborting;
 };
 
@@ -66,9 +66,20 @@ static void on_stopper_timeout(void *userdata) {
         stopper_hurry(userdata);
 }
 
-static void on_shard_stop(Worker *w, Mail *mail) {
-        shard_stop(shard_of(w));
+/* No shard listens any more: whoever comes next may have the addresses. */
+static void on_shard_stopped(Worker *w, Mail *mail) {
+        Server *s = w->userdata;
+
         free(mail);
+        if (++s->stopper->n_stopped == s->n_shards)
+                server_close_sockets(s);
+}
+
+static void on_shard_stop(Worker *w, Mail *mail) {
+        Shard *sh = shard_of(w);
+
+        shard_stop(sh);
+        worker_post(sh->server->main, mail, on_shard_stopped);
 }
 
 static int stopper_begin(Stopper *st) {

@@ -177,6 +177,17 @@ class Server(Daemon):
     def address(self):
         return f"127.0.0.1:{self.tunnel}"
 
+    def wait_until_port_is_free(self, port):
+        """A server that stops gives its addresses up first."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+            except ConnectionRefusedError:
+                return
+            assert time.monotonic() < deadline, f"port {port} is still listened on"
+            time.sleep(0.02)
+
     def again(self):
         """Arguments that give a new server the ports of this one."""
         return [f"--{name}-listen=127.0.0.1:{port}" for name, port in
