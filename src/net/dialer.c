@@ -99,7 +99,7 @@ static void dialer_connected(Dialer *d, int fd) {
         _cleanup_close_ int owned = fd;
         int r;
 
-        socket_set_options(fd);
+        socket_set_nodelay(fd);
         if (!d->proxy_url.host[0]) {
                 timer_stop(d->timeout);
                 d->done(d, TAKE_FD(owned), 0, NULL, d->userdata);

@@ -78,7 +78,8 @@ int listener_new(Listener **ret, Worker *w, int fd, ListenerAcceptFn on_accept, 
                 return -ENOMEM;
         l->on_accept = on_accept;
         l->userdata = userdata;
-        socket_set_options(fd);
+        socket_set_nodelay(fd);
+        socket_set_keepalive(fd);
         r = timer_new(&l->rest, w, on_listener_rested, l);
         if (r >= 0)
                 r = socket_init(&l->socket, w, fd, on_listener_event);

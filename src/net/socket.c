@@ -112,8 +112,11 @@ static void set_option(int fd, int level, int name, int value) {
         (void) setsockopt(fd, level, name, &value, sizeof(value));
 }
 
-void socket_set_options(int fd) {
+void socket_set_nodelay(int fd) {
         set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+void socket_set_keepalive(int fd) {
         set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
         set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 60);
         set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 15);
@@ -121,6 +124,7 @@ void socket_set_options(int fd) {
 }
 
 void socket_set_tunnel_options(int fd) {
+        socket_set_keepalive(fd);
         set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, SOCKET_UNSENT_BYTES);
 }
 

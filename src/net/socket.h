@@ -39,9 +39,9 @@ void socket_set_events(Socket *s, int events);
 void socket_detach(Socket *s);
 int socket_attach(Socket *s, Worker *w);
 
-/* What every TCP socket of ours has: no delay, and probes that find a dead peer in two minutes. Accepted sockets inherit it
- * from the listening one. A socket that can't have it does without. */
-void socket_set_options(int fd);
+/* Options, as far as the socket can have them; accepted sockets inherit them from the listening one. */
+void socket_set_nodelay(int fd);
+void socket_set_keepalive(int fd); /* probes find a dead peer in two minutes */
 
 /* For the connection between client and server: what the kernel holds unsent can't be overtaken any more, so it shall
  * hold little. */

@@ -116,9 +116,9 @@ static void test_a_port_without_tcp_is_refused(void **state) {
         assert_refused(*state, "tunnel a: remote_port needs proto tcp");
 }
 
-static void test_mux_is_refused(void **state) {
-        write_file(*state, "a.conf", "client: { transport = \"mux\"; };");
-        assert_refused(*state, "client.transport can't be mux yet: this version has auto and classic");
+static void test_an_unknown_transport_is_refused(void **state) {
+        write_file(*state, "a.conf", "client: { transport = \"carrier-pigeon\"; };");
+        assert_refused(*state, "client.transport must be auto, mux or classic");
 }
 
 static void test_a_server_is_needed(void **state) {
@@ -267,7 +267,7 @@ int main(void) {
                 TEST(test_a_name_that_is_no_subdomain_is_refused),
                 TEST(test_keys_that_do_not_go_together_are_refused),
                 TEST(test_a_port_without_tcp_is_refused),
-                TEST(test_mux_is_refused),
+                TEST(test_an_unknown_transport_is_refused),
                 TEST(test_a_server_is_needed),
                 TEST(test_targets_become_tunnels),
                 TEST(test_only_named_tunnels_start),
