@@ -82,12 +82,15 @@ static Buffer *mux_out(Mux *m) {
         return m->out;
 }
 
-/* Puts control frames in front of what streams have written. */
+/* Puts control frames in front of what streams have written, and the last frames of closed streams behind. */
 static void mux_add_control(Mux *m) {
         uint8_t frames[MUX_HEADROOM];
         size_t n;
 
-        if (m->out_begun || !yamux_has_output(&m->yamux) || !mux_out(m))
+        if (!yamux_has_output(&m->yamux) || !mux_out(m))
+                return;
+        buffer_produce(m->out, yamux_output_last(&m->yamux, buffer_tail(m->out), buffer_room(m->out)));
+        if (m->out_begun)
                 return;
         n = yamux_output(&m->yamux, frames, MIN(sizeof(frames), (size_t) m->out->start));
         m->out->start -= (uint32_t) n;

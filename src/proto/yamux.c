@@ -70,10 +70,15 @@ static void queue_stream(YamuxStream *s) {
 }
 
 static void unqueue_stream(YamuxStream *s) {
+        Yamux *y = s->yamux;
+
         if (!s->queued)
                 return;
         s->queued = false;
-        DL_DELETE(s->yamux->queue, s);
+        if (s->closed)
+                DL_DELETE(y->closing, s);
+        else
+                DL_DELETE(y->queue, s);
 }
 
 static void release_stream(YamuxStream *s) {
@@ -110,6 +115,7 @@ bool yamux_is_wearing_out(const Yamux *y) {
 void yamux_close(YamuxStream *s) {
         if (s->closed)
                 return;
+        unqueue_stream(s);
         s->closed = true;
         if (s->yamux->current == s) /* what comes of its frame is nobody's */
                 s->yamux->current = NULL;
@@ -118,7 +124,8 @@ void yamux_close(YamuxStream *s) {
                 return;
         }
         s->must_reset = !s->has_sent_end || !s->has_received_end;
-        queue_stream(s);
+        s->queued = true;
+        DL_APPEND(s->yamux->closing, s);
 }
 
 /* ---- input ---- */
@@ -144,9 +151,9 @@ static int stream_of_frame(Yamux *y, uint32_t id, uint16_t flags, YamuxStream **
                 *ret = s && !s->closed ? s : NULL;
                 return 0;
         }
-        if (is_ours(y, id) || id <= y->last_peer_id)
+        if (is_ours(y, id) || find_stream(y, id))
                 return -EPROTO;
-        y->last_peer_id = id;
+        y->last_peer_id = MAX(y->last_peer_id, id); /* a peer with threads may mix its ids up on their way out */
         s = y->events->incoming(y, y->userdata);
         if (!s) {
                 if (y->n_refused == YAMUX_PINGS_MAX)
@@ -157,8 +164,9 @@ static int stream_of_frame(Yamux *y, uint32_t id, uint16_t flags, YamuxStream **
         }
         enter_stream(y, s, id, FLAG_ACK);
         queue_stream(s);
+        y->current = s;
         y->events->opened(s, y->userdata);
-        *ret = s->closed ? NULL : s; /* it owes an ACK, so it is still there */
+        *ret = y->current; /* NULL when it was closed meanwhile, or all of them */
         return 0;
 }
 
@@ -330,15 +338,18 @@ void yamux_consumed(YamuxStream *s, size_t n, uint64_t now_usec) {
 
 /* Returns false when S needs no frame. */
 static bool write_stream_frame(YamuxStream *s, uint8_t *p) {
-        if (s->must_reset) {
-                write_header(p, FRAME_WINDOW, take_flags(s) | FLAG_RST, s->id, 0);
-                return true;
-        }
         if (s->owed == 0 && s->credit < s->window / 2)
                 return false;
         s->receive_window += s->credit;
         write_header(p, FRAME_WINDOW, take_flags(s), s->id, s->credit);
         s->credit = 0;
+        return true;
+}
+
+static bool write_last_frame(YamuxStream *s, uint8_t *p) {
+        if (!s->must_reset && s->owed == 0)
+                return false;
+        write_header(p, FRAME_WINDOW, take_flags(s) | (s->must_reset ? FLAG_RST : 0), s->id, 0);
         return true;
 }
 
@@ -372,8 +383,19 @@ size_t yamux_output(Yamux *y, uint8_t *data, size_t room) {
                 unqueue_stream(s);
                 if (write_stream_frame(s, data + n))
                         n += YAMUX_HEADER_BYTES;
-                if (s->closed)
-                        release_stream(s);
+        }
+        return n;
+}
+
+size_t yamux_output_last(Yamux *y, uint8_t *data, size_t room) {
+        size_t n = 0;
+
+        while (y->closing && n + YAMUX_HEADER_BYTES <= room) {
+                YamuxStream *s = y->closing;
+
+                if (write_last_frame(s, data + n))
+                        n += YAMUX_HEADER_BYTES;
+                release_stream(s);
         }
         return n;
 }

@@ -69,9 +69,10 @@ struct Yamux {
         void *userdata;
         bool is_client;
         uint32_t next_id;       /* of our next stream */
-        uint32_t last_peer_id;  /* of the peer's latest stream */
+        uint32_t last_peer_id;  /* the highest of the peer's */
         YamuxStream *streams;   /* open ones, by id; the user's memory */
         YamuxStream *queue;     /* those with a frame to send */
+        YamuxStream *closing;   /* those whose last frame is to be sent */
         uint32_t pings[YAMUX_PINGS_MAX]; /* to be answered */
         unsigned n_pings;
         uint32_t refused[YAMUX_PINGS_MAX]; /* ids of streams to be reset */
@@ -127,9 +128,11 @@ void yamux_go_away(Yamux *y, YamuxGoAway code);
 
 /* True while yamux_output() has something. */
 static inline bool yamux_has_output(const Yamux *y) {
-        return y->queue || y->n_pings > 0 || y->n_refused > 0 || y->must_ping || y->must_go_away;
+        return y->queue || y->closing || y->n_pings > 0 || y->n_refused > 0 || y->must_ping || y->must_go_away;
 }
 
-/* Writes control frames, whole ones, to ROOM bytes at DATA. They may go anywhere between frames. Returns the bytes
- * written. */
+/* Write control frames, whole ones, to ROOM bytes at DATA. The first kind may overtake whatever data waits to be sent; the last
+ * frames of closed streams may not, because what such a stream has said before, its SYN perhaps, still has to come first. Return
+ * the bytes written. */
 size_t yamux_output(Yamux *y, uint8_t *data, size_t room);
+size_t yamux_output_last(Yamux *y, uint8_t *data, size_t room);

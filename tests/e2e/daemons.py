@@ -185,6 +185,8 @@ class Server(Daemon):
                 socket.create_connection(("127.0.0.1", port), 1).close()
             except ConnectionRefusedError:
                 return
+            except ConnectionResetError:
+                pass  # it came while the port was being closed
             assert time.monotonic() < deadline, f"port {port} is still listened on"
             time.sleep(0.02)
 
