@@ -42,4 +42,7 @@ typedef struct ServerSetting {
  * -EINVAL when there are faults, or -ENOMEM. *C is to be done in any case. */
 int server_config_load(ServerConfig *c, const ConfigList *paths, const ServerSetting *settings, size_t n_settings,
                        bool dev, ConfigList *ret_faults);
+
+/* Whether the files that C names can be used: certificate, key, tokens. Returns as above. */
+int server_config_check_files(const ServerConfig *c, ConfigList *ret_faults);
 void server_config_done(ServerConfig *c);

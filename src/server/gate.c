@@ -125,16 +125,20 @@ static void on_gate_timeout(void *userdata) {
 
 /* ---- which transport ---- */
 
-/* The client opens its control stream, and nothing else before AuthResp. */
-static void on_gate_mux_opened(Mux *m _unused_, Stream *s, void *userdata) {
-        Gate *g = userdata;
-
-        if (g->channel || channel_new(&g->channel, s, NULL, on_gate_message, g) < 0)
-                stream_free(s);
-}
-
 static void on_gate_mux_ended(Mux *m _unused_, int error _unused_, void *userdata) {
         gate_free(userdata);
+}
+
+/* With the control stream: there is no other before AuthResp, and none at all after a refusal. */
+static const MuxEvents gate_closed_events = { .ended = on_gate_mux_ended };
+
+/* The client opens its control stream. */
+static void on_gate_mux_opened(Mux *m, Stream *s, void *userdata) {
+        Gate *g = userdata;
+
+        mux_set_events(m, &gate_closed_events, g);
+        if (channel_new(&g->channel, s, NULL, on_gate_message, g) < 0)
+                stream_free(s);
 }
 
 static const MuxEvents gate_mux_events = { .opened = on_gate_mux_opened, .ended = on_gate_mux_ended };
@@ -227,7 +231,7 @@ void gate_refuse(Shard *sh, Stream *stream, Mux *mux, const char *why) {
         g->stream = stream;
         g->mux = mux;
         if (mux)
-                mux_set_events(mux, &gate_mux_events, g);
+                mux_set_events(mux, &gate_closed_events, g);
         if (gate_answer(g, why) < 0)
                 gate_free(g);
 }

@@ -15,6 +15,8 @@ static int configure_and_run(const ServerOptions *o) {
         int status = EXIT_SUCCESS;
         int r = server_config_load(&config, &o->paths, o->settings, o->n_settings, o->dev, &faults);
 
+        if (r >= 0)
+                r = server_config_check_files(&config, &faults);
         for (size_t i = 0; i < faults.n; i++)
                 fprintf(stderr, "%s\n", faults.items[i]);
         if (r < 0)

@@ -82,11 +82,27 @@ def test_check_accepts_what_is_right_and_starts_nothing(place):
 
 def test_the_examples_are_right(place):
     place.write("token", "secret\n")
+    place.write("tokens", f"alice sha256:{'ab' * 32}\n")
+    certificate, key = place.certificate()
     for name in ("pgrokd.conf", "client.conf"):
-        place.write(name, (TOP / "etc" / name).read_text().replace("/etc/pgrok/", f"{place.folder}/"))
+        text = (TOP / "etc" / name).read_text()
+        for there, here in (("/etc/pgrok/fullchain.pem", certificate), ("/etc/pgrok/privkey.pem", key),
+                            ("/etc/pgrok/", f"{place.folder}/")):
+            text = text.replace(there, str(here))
+        place.write(name, text.replace("# token_file", "token_file").replace("# auth", "auth"))
     for program, check in ((PGROKD, "--check"), (PGROK, "check")):
         done = run(place, program, check, "--config", place.folder)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_check_reads_the_files_that_are_named(place):
+    _certificate, key = place.certificate()
+    tokens = place.write("tokens", "alice sha256:zz\n")
+    path = place.write("pgrokd.conf", f"""server: {{ domain = "t.test"; auth: {{ method = "token-file";
+        token_file = "{tokens}"; }}; tls: {{ certificate = "/nonexistent.pem"; key = "{key}"; }}; }};\n""")
+    done = run(place, PGROKD, "--check", "--config", path)
+    assert done.returncode == 2
+    assert "/nonexistent.pem" in done.stderr and f"{tokens}:1: " in done.stderr
 
 
 def test_a_folder_of_files_is_merged_and_a_key_in_two_files_names_both(place):
