@@ -236,6 +236,7 @@ static void on_session_draining(Session *s, void *userdata) {
                 return;
         c->draining = session_free(c->draining);
         c->draining = TAKE_PTR(c->session);
+        timer_stop(c->retry_refused); /* the next session asks for all */
         timer_start(c->retry, 0);
 }
 

@@ -5,6 +5,7 @@
 #include <pwd.h>
 
 #include "base/config-file.h"
+#include "base/files.h"
 #include "base/str.h"
 #include "client/proxy-env.h"
 #include "client/token.h"
@@ -218,13 +219,13 @@ static int settle_token(ClientConfig *c, ConfigFile *file) {
 
 /* pgrokd --dev made it. */
 static int settle_dev(ClientConfig *c, ConfigFile *file) {
-        const char *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+        _cleanup_free_ char *state = files_user_state();
 
+        if (!state)
+                return -ENOMEM;
         if (str_is_empty(c->ca_file)) {
                 free(c->ca_file);
-                c->ca_file = str_is_empty(xdg)
-                                     ? str_format("%s/.local/state/pgrok/dev/ca.pem", home ? home : "")
-                                     : str_format("%s/pgrok/dev/ca.pem", xdg);
+                c->ca_file = str_format("%s/dev/ca.pem", state);
                 if (!c->ca_file)
                         return -ENOMEM;
         }

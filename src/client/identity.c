@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "base/files.h"
 #include "base/str.h"
 
 /* FOLDER/SERVER.N.id holds an id, N counts the clients of a server. It is replaced by a rename, so the lock
@@ -18,34 +19,11 @@ struct Identity {
 };
 
 char *identity_state_folder(void) {
-        const char *state = getenv("STATE_DIRECTORY"), *xdg = getenv("XDG_STATE_HOME"),
-                   *home = getenv("HOME");
+        const char *state = getenv("STATE_DIRECTORY");
 
-        if (!str_is_empty(state))
-                return strndup(state, strcspn(state, ":")); /* systemd lists all folders of the unit */
-        if (!str_is_empty(xdg))
-                return str_format("%s/pgrok", xdg);
-        return str_is_empty(home) ? NULL : str_format("%s/.local/state/pgrok", home);
-}
-
-/* mkdir -p, 0700. */
-static int make_folder(const char *folder) {
-        _cleanup_free_ char *path = strdup(folder);
-
-        if (!path)
-                return -ENOMEM;
-        for (char *p = path + 1;; p++) {
-                char c = *p;
-
-                if (c != '/' && c != '\0')
-                        continue;
-                *p = '\0';
-                if (mkdir(path, 0700) < 0 && errno != EEXIST)
-                        return -errno;
-                if (c == '\0')
-                        return 0;
-                *p = c;
-        }
+        if (str_is_empty(state))
+                return files_user_state();
+        return strndup(state, strcspn(state, ":")); /* systemd lists all folders of the unit */
 }
 
 int identity_check(const char *id) {
@@ -109,7 +87,7 @@ int identity_open(Identity **ret, const char *folder, const char *server, char *
         if (!identity)
                 return -ENOMEM;
         identity->lock_fd = -1;
-        r = make_folder(folder);
+        r = files_make_folder(folder);
         if (r >= 0)
                 r = take_free_one(identity, folder, server);
         if (r < 0) {
@@ -124,36 +102,17 @@ const char *identity_get(const Identity *identity) {
         return identity->current;
 }
 
-static int write_id(int fd, const char *id) {
-        size_t n = strlen(id);
-
-        if (write(fd, id, n) != (ssize_t) n || write(fd, "\n", 1) != 1)
-                return -EIO;
-        return fsync(fd) < 0 ? -errno : 0;
-}
-
 int identity_set(Identity *identity, const char *id) {
-        _cleanup_free_ char *temporary = NULL;
-        _cleanup_close_ int fd = -1;
+        _cleanup_free_ char *line = NULL;
         int r;
 
         if (streq(identity->current, id))
                 return 0;
-        temporary = str_format("%s.new", identity->path);
-        if (!temporary)
+        line = str_format("%s\n", id);
+        if (!line)
                 return -ENOMEM;
-        (void) unlink(temporary); /* of a client that was interrupted here; the lock is ours */
-        fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        if (fd < 0)
-                return -errno;
-        r = write_id(fd, id);
-        if (r >= 0 && rename(temporary, identity->path) < 0)
-                r = -errno;
-        if (r < 0) {
-                (void) unlink(temporary);
-                return r;
-        }
-        return str_replace(&identity->current, id);
+        r = files_replace(identity->path, line, strlen(line), 0600); /* the lock is ours */
+        return r < 0 ? r : str_replace(&identity->current, id);
 }
 
 Identity *identity_free(Identity *identity) {

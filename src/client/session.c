@@ -214,9 +214,10 @@ static void on_session_message(Channel *channel _unused_, const Message *m, int 
 
         if (m)
                 log_debug("Received %s", message_type_to_string(m->type));
-        if (!m && s->is_draining) /* replaced: what is left are visitors' streams */
-                s->channel = channel_free(s->channel);
-        else if (!m)
+        if (s->is_draining) { /* replaced: what is left are visitors' streams */
+                if (!m)
+                        s->channel = channel_free(s->channel);
+        } else if (!m)
                 session_fail(s, error);
         else if (s->state == SESSION_ONLINE)
                 on_online_message(s, m);

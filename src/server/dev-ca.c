@@ -5,12 +5,11 @@
 #include <fcntl.h>
 #include <gnutls/x509.h>
 #include <pthread.h>
-#include <pwd.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <uthash.h>
 
+#include "base/files.h"
 #include "base/str.h"
 #include "proto/hostname.h"
 
@@ -186,45 +185,9 @@ gnutls_certificate_credentials_t dev_ca_select(const char *name, void *userdata)
 /* ---- the state folder ---- */
 
 char *dev_ca_folder(void) {
-        const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-        struct passwd *pw;
+        _cleanup_free_ char *state = files_user_state();
 
-        if (state && *state == '/')
-                return str_format("%s/pgrok/dev", state);
-        if (!home || *home != '/') {
-                pw = getpwuid(getuid());
-                home = pw ? pw->pw_dir : "/";
-        }
-        return str_format("%s/.local/state/pgrok/dev", home);
-}
-
-static int make_folders(const char *path) {
-        _cleanup_free_ char *p = strdup(path);
-
-        if (!p)
-                return -ENOMEM;
-        for (char *slash = strchr(p + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-                *slash = '\0';
-                if (mkdir(p, 0700) < 0 && errno != EEXIST)
-                        return -errno;
-                *slash = '/';
-        }
-        return mkdir(p, 0700) < 0 && errno != EEXIST ? -errno : 0;
-}
-
-/* Written whole or not at all. */
-static int write_file(const char *path, const gnutls_datum_t *data, mode_t mode) {
-        _cleanup_free_ char *temporary = str_format("%s.new", path);
-        _cleanup_close_ int fd = -1;
-
-        if (!temporary)
-                return -ENOMEM;
-        fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
-        if (fd < 0)
-                return -errno;
-        if (write(fd, data->data, data->size) != (ssize_t) data->size || fsync(fd) < 0)
-                return errno ? -errno : -EIO;
-        return rename(temporary, path) < 0 ? -errno : 0;
+        return state ? str_format("%s/dev", state) : NULL;
 }
 
 static int save_ca(const DevCa *ca, const char *certificate_file, const char *key_file) {
@@ -233,9 +196,9 @@ static int save_ca(const DevCa *ca, const char *certificate_file, const char *ke
 
         if (r >= 0)
                 r = gnutls_x509_privkey_export2(ca->key, GNUTLS_X509_FMT_PEM, &key);
-        r = r < 0 ? tls_errno(r) : write_file(key_file, &key, 0600);
+        r = r < 0 ? tls_errno(r) : files_replace(key_file, key.data, key.size, 0600);
         if (r >= 0)
-                r = write_file(certificate_file, &certificate, 0644);
+                r = files_replace(certificate_file, certificate.data, certificate.size, 0644);
         gnutls_memset(key.data, 0, key.size);
         gnutls_free(key.data);
         gnutls_free(certificate.data);
@@ -272,7 +235,7 @@ static int load_or_make_ca(DevCa *ca, const char *folder, char **ret_why) {
 
         if (!certificate_file || !key_file)
                 return -ENOMEM;
-        r = make_folders(folder);
+        r = files_make_folder(folder);
         if (r >= 0) {
                 fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                 r = fd < 0 || flock(fd, LOCK_EX) < 0 ? -errno : 0;

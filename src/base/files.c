@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <sys/stat.h>
+
+#include "base/macro.h"
+#include "base/str.h"
+
+char *files_user_state(void) {
+        const char *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+
+        if (xdg && *xdg == '/')
+                return str_format("%s/pgrok", xdg);
+        if (str_is_empty(home)) {
+                struct passwd *user = getpwuid(getuid());
+
+                home = user ? user->pw_dir : NULL;
+        }
+        return home ? str_format("%s/.local/state/pgrok", home) : NULL;
+}
+
+int files_make_folder(const char *path) {
+        _cleanup_free_ char *p = strdup(path);
+
+        if (!p)
+                return -ENOMEM;
+        for (char *slash = strchr(p + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+                *slash = '\0';
+                if (mkdir(p, 0700) < 0 && errno != EEXIST)
+                        return -errno;
+                *slash = '/';
+        }
+        return mkdir(p, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int write_synced(const char *path, const void *data, size_t n, mode_t mode) {
+        _cleanup_close_ int fd = -1;
+        ssize_t k;
+
+        (void) unlink(path); /* of a writer that was interrupted */
+        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+        if (fd < 0)
+                return -errno;
+        k = write(fd, data, n);
+        if (k < 0)
+                return -errno;
+        if ((size_t) k < n)
+                return -ENOSPC;
+        return fsync(fd) < 0 ? -errno : 0;
+}
+
+int files_replace(const char *path, const void *data, size_t n, mode_t mode) {
+        _cleanup_free_ char *temporary = str_format("%s.new", path);
+        int r;
+
+        if (!temporary)
+                return -ENOMEM;
+        r = write_synced(temporary, data, n, mode);
+        if (r >= 0 && rename(temporary, path) < 0)
+                r = -errno;
+        if (r < 0)
+                (void) unlink(temporary);
+        return r;
+}

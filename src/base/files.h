@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Files that the programs keep. */
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/* The user's folder for state, without what systemd says: "$XDG_STATE_HOME/pgrok", else "~/.local/state/pgrok"
+ * (of $HOME, else of the user database). Owned by the caller, or NULL. */
+char *files_user_state(void);
+
+/* mkdir -p, 0700. Returns 0 or a negative errno. */
+int files_make_folder(const char *path);
+
+/* Writes N bytes to PATH, whole or not at all, also when the machine stops in the middle. Returns 0 or a negative
+ * errno. */
+int files_replace(const char *path, const void *data, size_t n, mode_t mode);
