@@ -30,6 +30,7 @@ typedef struct MuxStream {
         uint64_t unread_since_usec; /* since when bytes wait */
         size_t n_unread;
         bool has_end, was_reset;
+        bool is_deaf; /* reset after its end: it takes nothing more, but what it said is whole and may be read */
         bool owes_end;         /* there was no room for it yet */
         bool freed;            /* only yamux still needs it */
         bool waiting;          /* in the ring */
@@ -70,7 +71,8 @@ static BufferPool *mux_pool(Mux *m) {
 /* ---- out ---- */
 
 static void mux_schedule_flush(Mux *m) {
-        worker_flush_later(m->transport->worker, &m->flush);
+        if (m->transport->worker) /* else it is detached: mux_attach() comes back to it */
+                worker_flush_later(m->transport->worker, &m->flush);
 }
 
 static Buffer *mux_out(Mux *m) {
@@ -149,7 +151,7 @@ static void mux_flush(Mux *m) {
         }
         if (!m->out)
                 mux_wake_ring(m);
-        if (m->n_streams == 0 && !m->out && m->events->emptied) {
+        if (m->n_streams == 0 && r == 0 && m->events->emptied) {
                 m->events->emptied(m, m->userdata);
                 return;
         }
@@ -202,16 +204,20 @@ static void mux_stream_abort(MuxStream *ms) {
         mux_stream_wake(ms);
 }
 
-/* Memory is short: the reader that has let its bytes wait for longest pays. */
-static void mux_make_room(Mux *m) {
+static MuxStream *mux_longest_unread(Mux *m) {
         MuxStream *ms, *worst = NULL;
 
-        if (m->n_unread < MUX_MEMORY_MAX)
-                return;
         DL_FOREACH2(m->streams, ms, all_next)
                 if (ms->n_unread > 0 && (!worst || ms->unread_since_usec < worst->unread_since_usec))
                         worst = ms;
-        if (worst) {
+        return worst;
+}
+
+/* Memory is short: the readers that have let their bytes wait for longest pay. */
+static void mux_make_room(Mux *m) {
+        while (m->n_unread >= MUX_MEMORY_MAX) {
+                MuxStream *worst = mux_longest_unread(m);
+
                 mux_stream_abort(worst);
                 yamux_close(&worst->yamux);
                 mux_schedule_flush(m);
@@ -296,7 +302,13 @@ static void on_yamux_end(YamuxStream *s, void *userdata _unused_) {
 }
 
 static void on_yamux_reset(YamuxStream *s, void *userdata _unused_) {
-        mux_stream_abort(container_of(s, MuxStream, yamux));
+        MuxStream *ms = container_of(s, MuxStream, yamux);
+
+        if (ms->has_end) {
+                ms->is_deaf = true;
+                mux_stream_wake(ms);
+        } else
+                mux_stream_abort(ms);
         yamux_close(s);
 }
 
@@ -375,8 +387,10 @@ static void on_mux_event(Stream *s _unused_, unsigned events, void *userdata) {
         if (k == -ESHUTDOWN)
                 return;
         if (k <= 0 && k != -EAGAIN) {
-                if (k == -EPROTO || k == -ENOBUFS)
+                if (k == -EPROTO || k == -ENOBUFS) {
                         yamux_go_away(&m->yamux, YAMUX_PROTOCOL_ERROR);
+                        mux_end(m);
+                }
                 mux_fail(m, (int) k);
         } else if (yamux_has_output(&m->yamux))
                 mux_schedule_flush(m);
@@ -384,9 +398,19 @@ static void on_mux_event(Stream *s _unused_, unsigned events, void *userdata) {
 
 /* ---- a stream ---- */
 
+/* Both directions have ended: what is left to be read needs the mux no more. */
+static bool mux_stream_is_complete(const MuxStream *ms) {
+        return ms->has_end && ms->yamux.has_sent_end;
+}
+
 /* Why the stream can't be used any more, or 0. */
 static int mux_stream_error(const MuxStream *ms) {
-        return ms->was_reset || !ms->mux ? -ECONNRESET : 0;
+        return ms->was_reset || (!ms->mux && !mux_stream_is_complete(ms)) ? -ECONNRESET : 0;
+}
+
+/* Why the stream can't be written to any more, or 0. */
+static int mux_stream_write_error(const MuxStream *ms) {
+        return ms->is_deaf ? -ECONNRESET : mux_stream_error(ms);
 }
 
 static void mux_stream_join_ring(MuxStream *ms) {
@@ -474,7 +498,7 @@ static ssize_t mux_stream_reserve(Stream *s, uint8_t **ret) {
         MuxStream *ms = mux_stream(s);
         Mux *m = ms->mux;
         size_t window, room;
-        int r = mux_stream_error(ms);
+        int r = mux_stream_write_error(ms);
 
         if (r < 0)
                 return r;
@@ -518,7 +542,7 @@ static ssize_t mux_stream_write(Stream *s, const void *data, size_t n) {
 /* What was written is in `out`; only an end may still be owed. */
 static int mux_stream_flush(Stream *s) {
         MuxStream *ms = mux_stream(s);
-        int r = mux_stream_error(ms);
+        int r = mux_stream_write_error(ms);
 
         if (r < 0 || !ms->owes_end)
                 return r;
@@ -537,7 +561,7 @@ static int mux_stream_flush(Stream *s) {
 
 static int mux_stream_shutdown(Stream *s) {
         MuxStream *ms = mux_stream(s);
-        int r = mux_stream_error(ms);
+        int r = mux_stream_write_error(ms);
 
         if (r < 0)
                 return r;
@@ -553,7 +577,7 @@ static unsigned mux_stream_poll(const MuxStream *ms) {
                 return STREAM_READABLE | STREAM_WRITABLE | STREAM_ABORTED;
         if (ms->n_unread > 0 || ms->has_end)
                 events |= STREAM_READABLE;
-        if (!ms->waiting && (ms->owes_end || yamux_may_send(&ms->yamux) > 0))
+        if (ms->is_deaf || (!ms->waiting && (ms->owes_end || yamux_may_send(&ms->yamux) > 0)))
                 events |= STREAM_WRITABLE;
         return events;
 }
@@ -595,13 +619,13 @@ static void mux_stream_destroy(Stream *s, bool reset _unused_) {
                 DL_DELETE2(m->streams, ms, all_prev, all_next);
                 m->n_streams--;
                 ms->mux = NULL;
+                mux_schedule_flush(m);
         }
         if (!ms->yamux.yamux) {
                 free(ms);
                 return;
         }
         yamux_close(&ms->yamux); /* says RST unless both directions have ended: then MS is gone now */
-        mux_schedule_flush(m);
 }
 
 static const StreamOps mux_stream_ops = {
@@ -728,7 +752,8 @@ static void mux_close(Mux *m) {
 
         DL_FOREACH_SAFE2(m->streams, ms, next, all_next) {
                 mux_stream_leave_ring(ms);
-                mux_stream_abort(ms);
+                if (!mux_stream_is_complete(ms))
+                        mux_stream_abort(ms);
                 ms->mux = NULL;
         }
         m->streams = NULL;

@@ -60,7 +60,8 @@ unsigned mux_count_streams(const Mux *m);
 void mux_detach(Mux *m);
 int mux_attach(Mux *m, Worker *w);
 
-/* Closes the transport; streams that are still open fail with -ECONNRESET. Takes NULL; returns NULL. */
+/* Closes the transport; streams that are still open fail with -ECONNRESET, those that have ended both ways can be read to
+ * their end. Takes NULL; returns NULL. */
 Mux *mux_free(Mux *m);
 
 DEFINE_CLEANUP(Mux*, mux_free);

@@ -10,9 +10,15 @@ static Mux *near, *far;
 static unsigned n_opened;
 static int ended;
 
+static Stream *kept; /* the last one that was opened, if it is wanted */
+static bool keep;
+
 static void on_opened(Mux *m _unused_, Stream *s, void *userdata _unused_) {
         n_opened++;
-        stream_free(s);
+        if (keep)
+                kept = s;
+        else
+                stream_free(s);
 }
 
 static void on_ended(Mux *m _unused_, int error, void *userdata _unused_) {
@@ -33,6 +39,7 @@ static int set_up(void **state) {
         assert_int_equal(mux_new(&far, b, false, &events, NULL), 0);
         n_opened = 0;
         ended = 1;
+        keep = false;
         return 0;
 }
 
@@ -56,9 +63,29 @@ static void test_a_reset_comes_behind_what_the_stream_has_said(void **state _unu
         assert_int_equal(n_opened, 3);
 }
 
+/* As with a socket: what came before the end is whole, whatever becomes of the other direction. */
+static void test_a_reset_behind_the_end_takes_nothing_back(void **state _unused_) {
+        Stream *s = NULL;
+        char got[16];
+
+        keep = true;
+        assert_int_equal(mux_open(near, &s), 0);
+        assert_int_equal(stream_write(s, "hello", 5), 5);
+        assert_int_equal(stream_shutdown(s), 0);
+        turn_while(!kept);
+        stream_reset(s);
+        turn_while(stream_write(kept, "x", 1) != -ECONNRESET);
+        assert_int_equal(stream_read(kept, got, sizeof(got)), 5);
+        assert_memory_equal(got, "hello", 5);
+        assert_int_equal(stream_read(kept, got, sizeof(got)), 0);
+        kept = stream_free(kept);
+        assert_int_equal(ended, 1);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_a_reset_comes_behind_what_the_stream_has_said, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_a_reset_behind_the_end_takes_nothing_back, set_up, tear_down),
         };
 
         return cmocka_run_group_tests_name("net/mux-order", tests, NULL, NULL);
