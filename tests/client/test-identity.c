@@ -2,6 +2,7 @@
 #include "client/identity.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -146,6 +147,8 @@ static void assert_folder(const char *expected) {
 }
 
 static void test_the_state_folder_is_found(void **state _unused_) {
+        _cleanup_free_ char *own = NULL;
+
         setenv("STATE_DIRECTORY", "/var/lib/pgrok:/var/lib/other", 1);
         setenv("XDG_STATE_HOME", "/x/state", 1);
         setenv("HOME", "/home/ann", 1);
@@ -155,7 +158,8 @@ static void test_the_state_folder_is_found(void **state _unused_) {
         unsetenv("XDG_STATE_HOME");
         assert_folder("/home/ann/.local/state/pgrok");
         unsetenv("HOME");
-        assert_folder(NULL);
+        own = str_format("%s/.local/state/pgrok", getpwuid(getuid())->pw_dir);
+        assert_folder(own);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
