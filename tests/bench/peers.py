@@ -1,140 +1,55 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What is measured: the local services, and ways to reach them. Each way is a Peer with its public ports."""
+"""What is measured: ways to reach the local services of origins.py. Each way is a Peer with its public ports."""
 
 import json
 import os
 import pathlib
 import re
 import shutil
-import socket
 import subprocess
-import sys
-import time
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
-PATIENCE = 20
-TICK = os.sysconf("SC_CLK_TCK")
+from programs import NGINX, TOP, Programs, free_port, wait_until_open
+
+SERVICES = ("web", "bulk", "echo")
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
+class Peer(Programs):
+    """A server and a client, and public ports by name: those of SERVICES; `http` and `https` lead to `web` too, by
+    the name `host`. `is_long`: with a long line between server and client."""
 
+    offers = frozenset(SERVICES)
+    host = "page.tun.test"
 
-def wait_until_open(port):
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-
-
-def process_tree(pid):
-    """PID and all below it: sshd and nginx work in children."""
-    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(p for child in children for p in process_tree(int(child)))]
-
-
-class Peer:
-    """Programs in a folder of their own, by role, and the public ports `web`, `echo`, `bulk`."""
-
-    def __init__(self, folder, origins):
-        self.folder = folder / type(self).__name__
-        self.folder.mkdir()
-        self.processes = {}
+    def __init__(self, folder, origins, is_long=False):
+        self.is_long = is_long
         self.ports = {}
-        self.host = "127.0.0.1"  # in URLs of `web`
-        self.tls = False
-        try:
-            self.start(origins)
-        except Exception:
-            self.stop()
-            for log in sorted(self.folder.glob("*.log")):
-                print(f"{log.name}: {log.read_text(errors='replace')[-2000:]}", file=sys.stderr)
-            raise
+        self.origins = origins
+        super().__init__(folder)
 
-    def spawn(self, role, *arguments, **options):
-        with open(self.folder / f"{role}.log", "wb") as log:
-            process = subprocess.Popen([str(a) for a in arguments], stdin=subprocess.DEVNULL, stderr=log,
-                                       stdout=options.pop("stdout", log), cwd=self.folder, **options)
-        self.processes[role] = process
-        return process
+    def link(self, port):
+        """The port of a server that its client is to use."""
+        if not self.is_long:
+            return port
+        process = self.spawn("line", "/usr/bin/python3", TOP / "tests/bench/line.py", port, stdout=subprocess.PIPE)
+        return int(process.stdout.readline())
 
-    def write(self, name, text):
-        path = self.folder / name
-        path.write_text(text)
-        path.chmod(0o600)
-        return path
-
-    def pids(self):
-        return {role: process_tree(p.pid) for role, p in self.processes.items()}
-
-    def cpu_seconds(self):
-        """Of all its programs, user and system."""
-        total = 0
-        for pid in (p for pids in self.pids().values() for p in pids):
-            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += int(fields[11]) + int(fields[12])
-        return total / TICK
-
-    def memory(self):
-        """Resident MiB by role."""
-        def resident(pid):
-            return int(re.search(r"VmRSS:\s*(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]) / 1024
-
-        return {role: sum(map(resident, pids)) for role, pids in self.pids().items()}
-
-    def stop(self):
-        for process in reversed(self.processes.values()):
-            process.terminate()
-            process.wait(PATIENCE)
-            if process.stdout:
-                process.stdout.close()
-
-
-NGINX = """{module}
-worker_processes 1; daemon off; pid {folder}/{name}.pid; error_log {folder}/{name}.err error;
-events {{ worker_connections 8192; }}
-{body}
-"""
-
-
-class Origins(Peer):
-    """The local services: nginx with a file of 1 KiB, pingpong, iperf3."""
-
-    name = "origins"
-
-    def start(self, _origins):
-        tool = self.folder / "pingpong"
-        subprocess.run(["cc", "-O2", "-Wall", "-o", tool, TOP / "tests/bench/pingpong.c"], check=True)
-        self.pingpong = tool
-        (self.folder / "1k").write_text("x" * 1024)
-        self.ports = {"web": free_port(), "bulk": free_port()}
-        body = f"""http {{ access_log off; keepalive_requests 1000000000;
-            server {{ listen 127.0.0.1:{self.ports["web"]} backlog=4096; root {self.folder}; }} }}"""
-        config = self.write("nginx.conf", NGINX.format(folder=self.folder, name="nginx", module="", body=body))
-        self.spawn("web", "nginx", "-p", self.folder, "-e", self.folder / "err", "-c", config)
-        self.spawn("bulk", "iperf3", "-s", "-B", "127.0.0.1", "-p", self.ports["bulk"])
-        echo = self.spawn("echo", tool, "serve", stdout=subprocess.PIPE)
-        self.ports["echo"] = int(echo.stdout.readline())
-        for port in self.ports.values():
-            wait_until_open(port)
+    def wait_until_ready(self):
+        for name, port in self.ports.items():
+            if name != "bulk":  # iperf3 would take this for its one visitor
+                wait_until_open(port)
 
 
 class Direct(Peer):
-    name = "no tunnel"
+    name, title = "direct", "no tunnel"
 
-    def start(self, origins):
-        self.ports = dict(origins.ports)
+    def start(self):
+        self.ports = {**self.origins.ports, "bulk": self.link(self.origins.ports["bulk"])}
 
 
 class Ssh(Peer):
-    name = "ssh -R"
+    name, title = "ssh", "ssh -R"
 
-    def start(self, origins):
+    def start(self):
         for key in ("host", "user"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.folder / key], check=True)
         if os.getuid() == 0:
@@ -146,80 +61,123 @@ class Ssh(Peer):
         self.spawn("server", shutil.which("sshd"), "-D", "-e", "-f", config)  # insists on its whole path
         wait_until_open(port)
         forwards = []
-        for name, local in origins.ports.items():
+        for name in SERVICES:
             self.ports[name] = free_port()
-            forwards += ["-R", f"127.0.0.1:{self.ports[name]}:127.0.0.1:{local}"]
-        self.spawn("client", "ssh", "-N", "-F", "none", "-p", port, "-i", self.folder / "user", "-o", "BatchMode=yes",
-                   "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", *forwards, "127.0.0.1")
-        for public in self.ports.values():
-            wait_until_open(public)
+            forwards += ["-R", f"127.0.0.1:{self.ports[name]}:127.0.0.1:{self.origins.ports[name]}"]
+        self.spawn("client", "ssh", "-N", "-F", "none", "-p", self.link(port), "-i", self.folder / "user",
+                   "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+                   "-o", "LogLevel=ERROR", *forwards, "127.0.0.1")
 
 
-class Nginx(Peer):
-    """Two stream proxies with TLS between them: a tunnel without any tunnel logic."""
+class TwoHops(Peer):
+    """Two TCP proxies: a tunnel without any tunnel logic. `https`, with TLS: ends at the first of them."""
 
-    name = "nginx, 2 hops"
-
-    def start(self, origins):
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                        "-subj", "/CN=localhost", "-keyout", "key.pem", "-out", "cert.pem"],
-                       cwd=self.folder, check=True, capture_output=True)
-        outer, inner = "", ""
-        for name, local in origins.ports.items():
-            self.ports[name], hop = free_port(), free_port()
-            outer += f"""server {{ listen 127.0.0.1:{self.ports[name]} backlog=4096; proxy_pass 127.0.0.1:{hop}; tcp_nodelay on;
-                proxy_ssl on; proxy_ssl_verify on; proxy_ssl_name localhost;
-                proxy_ssl_trusted_certificate {self.folder}/cert.pem; }}\n"""
-            inner += f"""server {{ listen 127.0.0.1:{hop} ssl backlog=4096; proxy_pass 127.0.0.1:{local}; tcp_nodelay on;
-                ssl_certificate {self.folder}/cert.pem; ssl_certificate_key {self.folder}/key.pem; }}\n"""
-        for role, servers in (("client", inner), ("server", outer)):
-            text = NGINX.format(folder=self.folder, name=role, body="stream {" + servers + "}",
-                                module="load_module /usr/lib/nginx/modules/ngx_stream_module.so;")
-            config = self.write(f"{role}.conf", text)
-            self.spawn(role, "nginx", "-p", self.folder, "-e", self.folder / f"{role}.err", "-c", config)
-        for public in self.ports.values():
-            wait_until_open(public)
+    def start(self):
+        hops = {}
+        for name in SERVICES:
+            self.ports[name], hops[name] = free_port(), free_port()
+        inner = [self.inner(hops[n], self.origins.ports[n]) for n in SERVICES]
+        links = {n: self.link(port) if n == "bulk" else port for n, port in hops.items()}
+        outer = [self.outer(self.ports[n], links[n]) for n in SERVICES]
+        if "https" in self.offers:
+            self.ports["https"] = free_port()
+            outer.append(self.outer(self.ports["https"], links["web"], ends_tls=True))
+        self.run("client", inner)
+        self.run("server", outer)
 
 
-class Pgrok(Peer):
-    """pgrokd --dev and pgrok; `web` by the protocol of the subclass, the rest by tcp."""
+class NginxPlain(TwoHops):
+    name, title = "nginx-plain", "nginx, plain"
+    is_tls = False
 
-    protocol = "tcp"
+    def inner(self, port, target):
+        tls = f""" ssl; ssl_certificate {self.origins.folder}/cert.pem;
+            ssl_certificate_key {self.origins.folder}/key.pem""" if self.is_tls else ""
+        return f"server {{ proxy_pass 127.0.0.1:{target}; tcp_nodelay on; listen 127.0.0.1:{port} backlog=4096{tls}; }}"
 
-    def start(self, origins):
+    def outer(self, port, target, ends_tls=False):
+        text = self.inner(port, target) if ends_tls else NginxPlain.plain(port, target)
+        tls = f"""proxy_ssl on; proxy_ssl_verify on; proxy_ssl_name localhost;
+            proxy_ssl_trusted_certificate {self.origins.folder}/cert.pem; }}""" if self.is_tls else "}"
+        return text.removesuffix("}") + tls
+
+    @staticmethod
+    def plain(port, target):
+        return f"server {{ proxy_pass 127.0.0.1:{target}; tcp_nodelay on; listen 127.0.0.1:{port} backlog=4096; }}"
+
+    def run(self, role, servers):
+        text = NGINX.format(folder=self.folder, name=role, body="stream {" + "\n".join(servers) + "}",
+                            module="load_module /usr/lib/nginx/modules/ngx_stream_module.so;")
+        config = self.write(f"{role}.conf", text)
+        self.spawn(role, "nginx", "-p", self.folder, "-e", self.folder / f"{role}.err", "-c", config)
+
+
+class NginxTls(NginxPlain):
+    name, title = "nginx-tls", "nginx, TLS"
+    is_tls = True
+    offers = Peer.offers | {"https"}
+
+
+class HaproxyTls(TwoHops):
+    name, title = "haproxy-tls", "haproxy, TLS"
+    offers = Peer.offers | {"https"}
+
+    def proxy(self, port, target, bind, server):
+        pem = f"ssl crt {self.origins.folder}/both.pem" if bind else ""
+        ca = f"ssl verify required ca-file {self.origins.folder}/cert.pem sni str(localhost)" if server else ""
+        return f"listen p{port}\n  bind 127.0.0.1:{port} {pem}\n  server s 127.0.0.1:{target} {ca}\n"
+
+    def inner(self, port, target):
+        return self.proxy(port, target, bind=True, server=False)
+
+    def outer(self, port, target, ends_tls=False):
+        return self.proxy(port, target, bind=ends_tls, server=True)
+
+    def run(self, role, proxies):
+        head = ("global\n  nbthread 1\n  maxconn 9500\ndefaults\n  mode tcp\n  maxconn 9500\n  timeout connect 5s\n"
+                "  timeout client 300s\n  timeout server 300s\n")
+        config = self.write(f"{role}.cfg", head + "".join(proxies))
+        self.spawn(role, "haproxy", "-db", "-q", "-f", config)
+
+
+class PgrokMux(Peer):
+    """pgrokd and pgrok; `web` is a tcp tunnel, `http` and `https` lead to the same service."""
+
+    name, title, transport = "pgrok-mux", "pgrok, mux", "mux"
+    offers = Peer.offers | {"http", "https"}
+
+    def server_config(self):
+        return self.write("pgrokd.conf", f"""server: {{ domain = "tun.test"; auth: {{ method = "none"; }};
+            http_listen = [ "127.0.0.1:0" ]; https_listen = [ "127.0.0.1:0" ]; tunnel_listen = [ "127.0.0.1:0" ];
+            tls: {{ certificate = "{self.origins.folder}/cert.pem"; key = "{self.origins.folder}/key.pem"; }}; }};\n""")
+
+    def client_config(self, port):
+        services = "".join(f'{name}: {{ proto = "tcp"; local = "127.0.0.1:{self.origins.ports[name]}"; }};\n'
+                           for name in SERVICES)
+        return self.write("pgrok.conf", f"""client: {{ server = "127.0.0.1:{port}"; transport = "{self.transport}";
+            ca_file = "{self.origins.folder}/cert.pem"; }};
+            tunnels: {{ {services} page: {{ proto = "http+https"; local = "127.0.0.1:{self.origins.ports['web']}"; }};
+            }};\n""")
+
+    def start(self):
         build = pathlib.Path(os.environ.get("PGROK_BUILD", TOP / "build/bench"))
         env = {**os.environ, "XDG_STATE_HOME": str(self.folder), "XDG_CONFIG_HOME": str(self.folder)}
-        tunnels = "".join(f'{name}: {{ proto = "{self.protocol if name == "web" else "tcp"}"; local = "127.0.0.1:{port}"; }};\n'
-                          for name, port in origins.ports.items())
-        config = self.write("tunnels.conf", "tunnels: {\n" + tunnels + "};\n")
-        server = self.spawn("server", build / "src/server/pgrokd", "--dev", "--http-listen=127.0.0.1:0",
-                            "--https-listen=127.0.0.1:0", "--tunnel-listen=127.0.0.1:0", env=env, stdout=subprocess.PIPE)
+        server = self.spawn("server", build / "src/server/pgrokd", "--config", self.server_config(),
+                            env=env, stdout=subprocess.PIPE)
         ready = next(line for line in iter(server.stdout.readline, b"") if line.startswith(b"Ready:")).decode()
-        address = re.search(r"tunnel=(\S+)", ready)[1]
-        client = self.spawn("client", build / "src/client/pgrok", "start-all", "--dev", "--server", address,
-                            "--config", config, "--output", "json", env=env, stdout=subprocess.PIPE)
-        while len(self.ports) < len(origins.ports):
+        port = int(re.search(r"tunnel=\S+:(\d+)", ready)[1])
+        client = self.spawn("client", build / "src/client/pgrok", "start-all", "--config",
+                            self.client_config(self.link(port)), "--output", "json", env=env, stdout=subprocess.PIPE)
+        while len(self.ports) < len(self.offers):
             event = json.loads(client.stdout.readline())
             if event["event"] == "tunnel":
                 scheme, _, rest = event["url"].partition("://")
-                host, _, port = rest.partition(":")
-                self.ports[event["name"]] = int(port)
-                if event["name"] == "web":
-                    self.host, self.tls = host, scheme == "https"
-        if self.protocol != "tcp":
-            del self.ports["echo"], self.ports["bulk"]  # the same as for tcp
+                name = event["name"] if scheme == "tcp" else scheme
+                self.ports[name] = int(rest.rpartition(":")[2])
 
 
-class PgrokTcp(Pgrok):
-    name, protocol = "pgrok, tcp", "tcp"
+class PgrokClassic(PgrokMux):
+    name, title, transport = "pgrok-classic", "pgrok, classic", "classic"
 
 
-class PgrokHttp(Pgrok):
-    name, protocol = "pgrok, http", "http"
-
-
-class PgrokHttps(Pgrok):
-    name, protocol = "pgrok, https", "https"
-
-
-PEERS = [Direct, Nginx, Ssh, PgrokTcp, PgrokHttp, PgrokHttps]
+PEERS = {kind.name: kind for kind in (Direct, Ssh, HaproxyTls, NginxPlain, NginxTls, PgrokClassic, PgrokMux)}

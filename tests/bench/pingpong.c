@@ -7,13 +7,17 @@
 #include <arpa/inet.h>
 #include <err.h>
 #include <netinet/tcp.h>
-#include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#define WARM_UP 200
 
 static struct sockaddr_in address = { .sin_family = AF_INET };
 
@@ -25,30 +29,50 @@ static int nodelay(int fd) {
         return fd;
 }
 
+/* Closing FD also takes it off the epoll. Visitors send little before they read: a write that blocks is short. */
 static void echo(int fd) {
         char data[65536];
-        ssize_t n;
+        ssize_t n = read(fd, data, sizeof(data));
 
-        while ((n = read(fd, data, sizeof(data))) > 0 && write(fd, data, (size_t) n) == n)
-                ;
-        _exit(0);
+        if (n <= 0 || write(fd, data, (size_t) n) != n)
+                close(fd);
 }
 
-static void serve(int fd) {
-        socklen_t length = sizeof(address);
+static void watch(int epoll, int fd) {
+        struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
 
-        if (bind(fd, (struct sockaddr*) &address, length) < 0 || listen(fd, 1024) < 0)
+        if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+                err(1, "epoll_ctl");
+}
+
+static void allow_many_descriptors(void) {
+        struct rlimit limit;
+
+        getrlimit(RLIMIT_NOFILE, &limit);
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void serve(int listener) {
+        socklen_t length = sizeof(address);
+        struct epoll_event events[256];
+        int epoll = epoll_create1(0);
+
+        allow_many_descriptors();
+        if (bind(listener, (struct sockaddr*) &address, length) < 0 || listen(listener, 4096) < 0)
                 err(1, "listen");
-        getsockname(fd, (struct sockaddr*) &address, &length);
+        getsockname(listener, (struct sockaddr*) &address, &length);
         printf("%u\n", ntohs(address.sin_port));
         fflush(stdout);
-        signal(SIGCHLD, SIG_IGN);
+        watch(epoll, listener);
         for (;;) {
-                int visitor = nodelay(accept(fd, NULL, NULL));
+                int n = epoll_wait(epoll, events, 256, -1);
 
-                if (fork() == 0)
-                        echo(visitor);
-                close(visitor);
+                for (int i = 0; i < n; i++)
+                        if (events[i].data.fd == listener)
+                                watch(epoll, nodelay(accept(listener, NULL, NULL)));
+                        else
+                                echo(events[i].data.fd);
         }
 }
 
@@ -80,6 +104,8 @@ int main(int argc, char **argv) {
         address.sin_port = htons((uint16_t) (argc == 3 ? atoi(argv[1]) : 0));
         if (n == 0 || !usec || connect(fd, (struct sockaddr*) &address, sizeof(address)) < 0)
                 err(1, "pingpong serve | pingpong PORT ROUNDS");
+        for (size_t i = 0; i < WARM_UP; i++)
+                (void) round_trip_usec(fd);
         for (size_t i = 0; i < n; i++)
                 usec[i] = round_trip_usec(fd);
         qsort(usec, n, sizeof(double), compare);
