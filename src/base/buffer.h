@@ -3,16 +3,16 @@
 
 /* A byte queue of one fixed size, and the pool where idle ones wait. Everything that holds bytes of a
  * peer holds them in a Buffer, so a peer can't make anything grow; whoever has nothing to hold gives its
- * buffer back. The size fits each use: 64 KiB to read at once, the longest frame, the longest HTTP head,
- * and 64 KiB as TLS records. */
+ * buffer back. The size fits each use: the longest frame, the longest HTTP head, and as many bytes at once as
+ * make the cost of a system call small, also as TLS records. */
 
 #include <stdint.h>
 #include <string.h>
 
 #include "base/macro.h"
 
-#define BUFFER_BYTES (64 * 1024 + 2048)
-#define BUFFER_POOL_KEEP_MAX 16 /* idle buffers that stay allocated */
+#define BUFFER_BYTES (256 * 1024 + 8 * 1024)
+#define BUFFER_POOL_KEEP_MAX 8 /* idle buffers that stay allocated */
 
 typedef struct Buffer {
         struct Buffer *next; /* in the pool */

@@ -577,7 +577,9 @@ static unsigned mux_stream_poll(const MuxStream *ms) {
                 return STREAM_READABLE | STREAM_WRITABLE | STREAM_ABORTED;
         if (ms->n_unread > 0 || ms->has_end)
                 events |= STREAM_READABLE;
-        if (ms->is_deaf || (!ms->waiting && (ms->owes_end || yamux_may_send(&ms->yamux) > 0)))
+        if (ms->is_deaf)
+                events |= STREAM_WRITABLE | STREAM_ABORTED;
+        else if (!ms->waiting && (ms->owes_end || yamux_may_send(&ms->yamux) > 0))
                 events |= STREAM_WRITABLE;
         return events;
 }
