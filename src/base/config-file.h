@@ -61,4 +61,4 @@ void config_file_fault(ConfigFile *c, const char *origin, const char *format, ..
 /* In the order in which they were found; borrowed. Empty means that everything is right. */
 const ConfigList *config_file_faults(const ConfigFile *c);
 
-DEFINE_CLEANUP(ConfigFile *, config_file_free);
+DEFINE_CLEANUP(ConfigFile*, config_file_free);

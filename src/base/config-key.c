@@ -17,7 +17,7 @@ int config_list_take(ConfigList *l, char *s) {
                 free(s);
                 return -ENOBUFS;
         }
-        items = realloc(l->items, (l->n + 1) * sizeof(char*));
+        items = realloc(l->items, (l->n + 1) * sizeof(char *));
         if (!items) {
                 free(s);
                 return -ENOMEM;
@@ -35,7 +35,7 @@ void config_list_done(ConfigList *l) {
         for (size_t i = 0; i < l->n; i++)
                 free(l->items[i]);
         free(l->items);
-        *l = (ConfigList) {};
+        *l = (ConfigList){};
 }
 
 static void *key_field(const ConfigKey *key, void *target) {

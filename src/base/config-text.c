@@ -19,7 +19,7 @@ void config_text_done(ConfigText *t) {
         free(t->text);
         free(t->origin);
         free(t->why);
-        *t = (ConfigText) {};
+        *t = (ConfigText){};
 }
 
 /* LINE 0: the file as a whole. Owns WHY. */

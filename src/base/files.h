@@ -6,13 +6,13 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* The user's folder for state, without what systemd says: "$XDG_STATE_HOME/pgrok", else "~/.local/state/pgrok"
- * (of $HOME, else of the user database). Owned by the caller, or NULL. */
+/* The user's folder for state, without what systemd says: "$XDG_STATE_HOME/pgrok", else
+ * "~/.local/state/pgrok" (of $HOME, else of the user database). Owned by the caller, or NULL. */
 char *files_user_state(void);
 
 /* mkdir -p, 0700. Returns 0 or a negative errno. */
 int files_make_folder(const char *path);
 
-/* Writes N bytes to PATH, whole or not at all, also when the machine stops in the middle. Returns 0 or a negative
- * errno. */
+/* Writes N bytes to PATH, whole or not at all, also when the machine stops in the middle. Returns 0 or a
+ * negative errno. */
 int files_replace(const char *path, const void *data, size_t n, mode_t mode);

@@ -112,7 +112,7 @@ static void log_to_journal(int level, const LogField *fields, const char *messag
         for (int i = 0; i < n; i++) {
                 const char *field = owned[i] ? owned[i] : "MESSAGE=";
 
-                iov[i] = (struct iovec) { .iov_base = (void*) field, .iov_len = strlen(field) };
+                iov[i] = (struct iovec){ .iov_base = (void*) field, .iov_len = strlen(field) };
         }
         (void) sd_journal_sendv(iov, n); /* nowhere to report that the log is lost */
         for (int i = 0; i < n; i++)

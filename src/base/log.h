@@ -26,7 +26,8 @@ void log_close(void);
 void log_set_level(int level);
 bool log_is_on(int level);
 
-/* "error", "warning", "info", "debug", or ngrok's "DEBUG", "INFO", "WARNING", "ERROR". Returns the level or -EINVAL. */
+/* "error", "warning", "info", "debug", or ngrok's "DEBUG", "INFO", "WARNING", "ERROR". Returns the level or
+ * -EINVAL. */
 int log_level_from_string(const char *s);
 
 /* One message with FIELDS, which end with an empty one, or are NULL. Control characters are escaped. */

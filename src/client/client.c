@@ -25,7 +25,7 @@
 
 #define RECONNECT_MIN_USEC (1 * USEC_PER_SEC)
 #define RECONNECT_MAX_USEC (30 * USEC_PER_SEC)
-#define REFUSED_MIN_USEC (10 * USEC_PER_SEC) /* after we were online: our own old session may hold the name */
+#define REFUSED_MIN_USEC (10 * USEC_PER_SEC) /* once online: our own old session may hold the name */
 #define REFUSED_MAX_USEC (300 * USEC_PER_SEC)
 #define STABLE_USEC (10 * USEC_PER_SEC) /* online for so long: the next loss is a new one */
 #define READY_TIMEOUT_USEC (5 * USEC_PER_SEC)
@@ -52,7 +52,7 @@ typedef struct Client {
         uint64_t online_usec; /* since when; 0: not online */
         bool is_daemon;
         bool without_mux; /* the server takes no connection that offers it */
-        bool was_online; /* with all tunnels */
+        bool was_online;  /* with all tunnels */
         bool is_stopping;
         int exit_status;
 } Client;
@@ -228,7 +228,8 @@ static void on_session_ended(Session *s, SessionEnd end, const char *why, void *
                 client_wait(c, end, text ? text : "Out of memory");
 }
 
-/* At once: the server sends new visitors to the new session only. A second one that drains meanwhile must wait for no one. */
+/* At once: the server sends new visitors to the new session only. A second one that drains meanwhile must
+ * wait for no one. */
 static void on_session_draining(Session *s, void *userdata) {
         Client *c = userdata;
 

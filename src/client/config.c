@@ -55,7 +55,7 @@ static const ConfigKey keys[] = {
 
 static void *add_tunnel(void *target, const char *name, const char *origin) {
         ClientConfig *c = target;
-        TunnelConfig **tunnels = realloc(c->tunnels, (c->n_tunnels + 1) * sizeof(TunnelConfig*));
+        TunnelConfig **tunnels = realloc(c->tunnels, (c->n_tunnels + 1) * sizeof(TunnelConfig *));
         TunnelConfig *t;
 
         if (!tunnels)

@@ -36,4 +36,4 @@ ClientConfig *client_config_free(ClientConfig *c);
  * *RET_WHY a sentence owned by the caller; then the old token stays. */
 int client_config_read_token(ClientConfig *c, char **ret_why);
 
-DEFINE_CLEANUP(ClientConfig *, client_config_free);
+DEFINE_CLEANUP(ClientConfig*, client_config_free);

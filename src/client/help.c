@@ -14,7 +14,7 @@
         "  --ca-file F            trust these certificates (PEM) instead of the system's\n"    \
         "  --http-proxy URL       http://[USER:PASSWORD@]HOST[:PORT]; empty: none. Default:\n" \
         "                         https_proxy or http_proxy in the environment\n"              \
-        "  --transport T          auto, mux or classic\n"                                           \
+        "  --transport T          auto, mux or classic\n"                                      \
         "  --dev                  a 'pgrokd --dev' on this machine; no configuration is read\n"
 
 #define TUNNEL_OPTIONS                                                                 \

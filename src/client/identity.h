@@ -32,4 +32,4 @@ int identity_check(const char *id);
 /* Releases the lock. Takes NULL; returns NULL. */
 Identity *identity_free(Identity *identity);
 
-DEFINE_CLEANUP(Identity *, identity_free);
+DEFINE_CLEANUP(Identity*, identity_free);

@@ -16,8 +16,8 @@ typedef struct LinkParams {
         TlsClient *tls;
         const char *host;
         uint16_t port;
-        const char *tls_name;   /* that the server's certificate must have */
-        const char *http_proxy; /* URL, or NULL */
+        const char *tls_name;    /* that the server's certificate must have */
+        const char *http_proxy;  /* URL, or NULL */
         const char *const *alpn; /* to offer, as of stream_tls_new_client(); or NULL */
 } LinkParams;
 

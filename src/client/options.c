@@ -218,7 +218,7 @@ int options_parse(Options *ret, int argc, char **argv) {
         int id, r = 0;
 
         for (size_t i = 0; i < ELEMENTSOF(settings); i++)
-                table[i] = (struct option) { settings[i].name, required_argument, NULL,
+                table[i] = (struct option){ settings[i].name, required_argument, NULL,
                                             OPTION_SETTING + (int) i };
         memcpy(table + ELEMENTSOF(settings), own_options, sizeof(own_options));
         optind = 0; /* begin anew, also when called again */

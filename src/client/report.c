@@ -10,7 +10,7 @@
 
 /* A pipe or terminal that polls as writable takes this much without blocking (pipe(7)). */
 #define LINE_BYTES_MAX 4096
-#define TEXT_BYTES_MAX 1000 /* of each part: a server may say more, and escaped it is up to four times that */
+#define TEXT_BYTES_MAX 1000 /* of each part; escaped it is up to four times that */
 #define USEC_PER_SEC_DOUBLE 1e6
 
 static bool is_writable(const Report *r) {

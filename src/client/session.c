@@ -17,10 +17,11 @@
 
 /*  OPENING ──TLS is up, Auth is sent──► AUTHENTICATING ──AuthResp──► ONLINE
  *
- * ALPN decides the transport: mux, where Auth goes on a stream of its own and each visitor comes as a stream, or
- * classic (ngrok 1.x), where this connection is the control connection and visitors come through proxy connections.
- * A mux server that drains sends GoAway: the session that follows takes over, the control stream ends, and with the
- * last visitor's stream this session does. Whatever goes wrong, in any state, is told once by ops->ended. One timer serves the answer and, in classic, the Pong. */
+ * ALPN decides the transport: mux, where Auth goes on a stream of its own and each visitor comes as a stream,
+ * or classic (ngrok 1.x), where this connection is the control connection and visitors come through proxy
+ * connections. A mux server that drains sends GoAway: the session that follows takes over, the control stream
+ * ends, and with the last visitor's stream this session does. Whatever goes wrong, in any state, is told once
+ * by ops->ended. One timer serves the answer and, in classic, the Pong. */
 
 #define ANSWER_TIMEOUT_USEC (10 * USEC_PER_SEC) /* TLS and AuthResp */
 #define PING_USEC (20 * USEC_PER_SEC)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A session with a server: authenticates, asks for tunnels, and takes the visitors that the server sends, over
- * the transport that both ends know: mux, or classic (ngrok 1.x; doc: pgrok-protocol). */
+/* A session with a server: authenticates, asks for tunnels, and takes the visitors that the server sends,
+ * over the transport that both ends know: mux, or classic (ngrok 1.x; doc: pgrok-protocol). */
 
 #include "client/link.h"
 #include "client/tunnels.h"
@@ -38,7 +38,7 @@ typedef struct SessionOps {
         /* Owns STREAM and HEAD, bytes already read from it, or NULL. START is borrowed. */
         void (*visitor)(Stream *stream, Buffer *head, const MessageStartProxy *start, void *userdata);
 
-        /* The server wants a new session in place of S, which serves its visitors meanwhile, and then ends. */
+        /* The server wants a new session in place of S, which serves its visitors and then ends. */
         void (*draining)(Session *s, void *userdata);
 
         /* Once; it must free S. WHY is a sentence without its full stop. */
@@ -52,5 +52,6 @@ int session_new(Session **ret, const SessionParams *params, const SessionOps *op
 /* Requests the tunnels that are to be asked for. Once online. */
 void session_ask(Session *s);
 
-/* With mux, the visitors that the session has brought end too; with classic they go on. Takes NULL; returns NULL. */
+/* With mux, the visitors that the session has brought end too; with classic they go on. Takes NULL; returns
+ * NULL. */
 Session *session_free(Session *s);

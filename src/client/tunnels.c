@@ -35,7 +35,7 @@ void tunnels_done(Tunnels *t) {
                 free(t->items[i].last_label);
         }
         free(t->items);
-        *t = (Tunnels) {};
+        *t = (Tunnels){};
 }
 
 void tunnels_restart(Tunnels *t) {

@@ -8,7 +8,8 @@
 #include "base/parse.h"
 #include "base/str.h"
 
-int host_port_split(const char *s, uint16_t default_port, char *ret_host, size_t ret_size, uint16_t *ret_port) {
+int host_port_split(const char *s, uint16_t default_port, char *ret_host, size_t ret_size,
+                    uint16_t *ret_port) {
         const char *host = s, *end, *colon;
         uint16_t port = default_port;
 
@@ -76,7 +77,7 @@ void address_set(Address *a, const struct sockaddr *sa, socklen_t length) {
         }
 }
 
-static int address_get(int fd, int (*get)(int, struct sockaddr*, socklen_t*), Address *ret) {
+static int address_get(int fd, int (*get)(int, struct sockaddr *, socklen_t *), Address *ret) {
         struct sockaddr_storage ss = {};
         socklen_t length = sizeof(ss);
 

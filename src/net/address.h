@@ -21,8 +21,8 @@ typedef struct Address {
 
 #define ADDRESS_TEXT_MAX 128
 
-/* "192.0.2.1:80", "[2001:db8::1]:80", ":80" (all addresses), "80" (loopback is not implied: all addresses). Numbers
- * only. Returns 0 or -EINVAL. */
+/* "192.0.2.1:80", "[2001:db8::1]:80", ":80" (all addresses), "80" (loopback is not implied: all addresses).
+ * Numbers only. Returns 0 or -EINVAL. */
 int address_parse(const char *s, Address *ret);
 
 /* An IPv4 or IPv6 address without a port or brackets. Returns 0 or -EINVAL. */
@@ -45,5 +45,7 @@ uint16_t address_port(const Address *a);
 void address_set_port(Address *a, uint16_t port);
 bool address_is_loopback(const Address *a);
 
-/* Splits "host:port", "[v6]:port" or, with a DEFAULT_PORT other than 0, "host". Writes up to RET_SIZE bytes. Returns 0 or -EINVAL. */
-int host_port_split(const char *s, uint16_t default_port, char *ret_host, size_t ret_size, uint16_t *ret_port);
+/* Splits "host:port", "[v6]:port" or, with a DEFAULT_PORT other than 0, "host". Writes up to RET_SIZE bytes.
+ * Returns 0 or -EINVAL. */
+int host_port_split(const char *s, uint16_t default_port, char *ret_host, size_t ret_size,
+                    uint16_t *ret_port);

@@ -12,11 +12,11 @@ struct Channel {
         ChannelFn on_message;
         ChannelWritableFn on_writable; /* or NULL */
         void *userdata;                /* borrowed */
-        ReadyItem ready; /* input at hand that no event announces */
+        ReadyItem ready;               /* input at hand that no event announces */
         bool reading;
         bool wants_writable; /* on_writable is owed */
-        size_t frame_rest;   /* bytes of the frame at the head of `out` that were not written yet; 0: none were */
-        bool *freed;         /* of the call that is running: set when the channel goes meanwhile */
+        size_t frame_rest; /* bytes of the frame at the head of `out` that are not written yet, once it is begun */
+        bool *freed;       /* of the call that is running: set when the channel goes meanwhile */
 };
 
 static BufferPool *channel_pool(Channel *c) {
@@ -91,8 +91,8 @@ static ssize_t channel_read(Channel *c) {
         return k;
 }
 
-/* Frame by frame, because Go peers read a payload with a single read: each must lie in one TLS record. Returns
- * 0 when the kernel has everything, -EAGAIN, or an error. */
+/* Frame by frame, because Go peers read a payload with a single read: each must lie in one TLS record.
+ * Returns 0 when the kernel has everything, -EAGAIN, or an error. */
 static int channel_send_queue(Channel *c) {
         while (c->out) {
                 const char *payload;
@@ -100,7 +100,8 @@ static int channel_send_queue(Channel *c) {
                 ssize_t k;
 
                 if (c->frame_rest == 0)
-                        c->frame_rest = (size_t) frame_parse(buffer_head(c->out), buffer_length(c->out), &payload, &n);
+                        c->frame_rest = (size_t) frame_parse(buffer_head(c->out), buffer_length(c->out),
+                                                             &payload, &n);
                 k = stream_write(c->stream, buffer_head(c->out), c->frame_rest);
                 if (k < 0)
                         return (int) k;

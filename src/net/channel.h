@@ -10,23 +10,23 @@
 typedef struct Channel Channel;
 
 /* One message, borrowed for the call; or, with NULL, the end, told once: ERROR is 0 when the peer ended the
- * stream, -EBADMSG when it sent what is no message, else the stream's error. The callee may free or release the
- * channel; after the end it must. */
+ * stream, -EBADMSG when it sent what is no message, else the stream's error. The callee may free or release
+ * the channel; after the end it must. */
 typedef void (*ChannelFn)(Channel *c, const Message *m, int error, void *userdata);
 
 /* The peer takes messages. */
 typedef void (*ChannelWritableFn)(Channel *c, void *userdata);
 
-/* REST: bytes of S that were read before, or NULL. Owns S and REST on success. Never calls back before it returns.
- * Returns 0 or -ENOMEM. loop: that of S */
+/* REST: bytes of S that were read before, or NULL. Owns S and REST on success. Never calls back before it
+ * returns. Returns 0 or -ENOMEM. loop: that of S */
 int channel_new(Channel **ret, Stream *s, Buffer *rest, ChannelFn on_message, void *userdata);
 
-/* Calls ON_WRITABLE once the stream takes bytes (TLS is up), and after each -EAGAIN of channel_send() when that
- * has passed. */
+/* Calls ON_WRITABLE once the stream takes bytes (TLS is up), and after each -EAGAIN of channel_send() when
+ * that has passed. */
 void channel_set_writable_fn(Channel *c, ChannelWritableFn on_writable);
 
-/* Sends M as one frame, in one TLS record if it fits. For what can be said later as well: returns -EAGAIN while
- * earlier messages wait. Else 0, -ENOBUFS (too long), -ENOMEM, or the stream's error. */
+/* Sends M as one frame, in one TLS record if it fits. For what can be said later as well: returns -EAGAIN
+ * while earlier messages wait. Else 0, -ENOBUFS (too long), -ENOMEM, or the stream's error. */
 int channel_send(Channel *c, const Message *m);
 
 /* The same, but M waits behind earlier messages, one buffer in all: then -ENOBUFS, the peer does not read. */

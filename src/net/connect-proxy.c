@@ -11,7 +11,7 @@
 
 struct ConnectProxy {
         Socket socket;
-        Buffer *request;  /* owned; NULL once it is sent */
+        Buffer *request; /* owned; NULL once it is sent */
         char answer[CONNECT_ANSWER_BYTES_MAX + 1];
         size_t n_answer;
         ConnectProxyFn done;
@@ -58,7 +58,8 @@ int proxy_url_parse(const char *url, ProxyUrl *ret) {
         at = strrchr(authority, '@');
         if (at && percent_decode(authority, (size_t) (at - authority), u.user, sizeof(u.user)) < 0)
                 return -EINVAL;
-        if (host_port_split(at ? at + 1 : authority, 80, u.host, sizeof(u.host), &u.port) < 0 || u.host[0] == '\0')
+        if (host_port_split(at ? at + 1 : authority, 80, u.host, sizeof(u.host), &u.port) < 0 ||
+            u.host[0] == '\0')
                 return -EINVAL;
         if (u.user[0] != '\0' && !strchr(u.user, ':') && strlen(u.user) + 1 < sizeof(u.user))
                 strcat(u.user, ":");
@@ -78,8 +79,8 @@ static int connect_request(const ProxyUrl *url, const char *host, uint16_t port,
                 if (!authorization)
                         return -ENOMEM;
         }
-        request = str_format("CONNECT %s%s%s:%u HTTP/1.1\r\nHost: %s%s%s:%u\r\n%s\r\n", left, host, right, port, left,
-                             host, right, port, authorization ? authorization : "");
+        request = str_format("CONNECT %s%s%s:%u HTTP/1.1\r\nHost: %s%s%s:%u\r\n%s\r\n", left, host, right,
+                             port, left, host, right, port, authorization ? authorization : "");
         return request ? buffer_append(out, request, strlen(request)) : -ENOMEM;
 }
 
@@ -100,13 +101,15 @@ static void connect_proxy_answered(ConnectProxy *p, const char *end) {
         }
         if (status / 100 != 2) {
                 _cleanup_free_ char *line = str_escape(p->answer, strcspn(p->answer, "\r\n"));
-                _cleanup_free_ char *why = str_format("The HTTP proxy refuses to connect us: %s", line ? line : "");
+                _cleanup_free_ char *why =
+                        str_format("The HTTP proxy refuses to connect us: %s", line ? line : "");
 
                 connect_proxy_fail(p, -ECONNREFUSED, why);
                 return;
         }
         if (*end != '\0') { /* the target speaks only after us */
-                connect_proxy_fail(p, -EPROTO, "The HTTP proxy sends more than the head of its answer to CONNECT");
+                connect_proxy_fail(p, -EPROTO,
+                                   "The HTTP proxy sends more than the head of its answer to CONNECT");
                 return;
         }
         socket_detach(&p->socket);
@@ -153,8 +156,8 @@ static void on_connect_proxy_event(Socket *s, int events) {
                 connect_proxy_read(p);
 }
 
-int connect_proxy_new(ConnectProxy **ret, Worker *w, int fd, const ProxyUrl *url, const char *host, uint16_t port,
-                      ConnectProxyFn done, void *userdata) {
+int connect_proxy_new(ConnectProxy **ret, Worker *w, int fd, const ProxyUrl *url, const char *host,
+                      uint16_t port, ConnectProxyFn done, void *userdata) {
         ConnectProxy *p = new0(ConnectProxy, 1);
         int r = -ENOMEM;
 

@@ -30,14 +30,14 @@ typedef struct DialLookup {
 } DialLookup;
 
 struct Dialer {
-        Worker *worker;        /* borrowed */
-        DialLookup *lookup;    /* owned by libuv while it runs */
-        Timer *timeout;        /* owned */
-        Timer *stagger;        /* owned */
-        ConnectProxy *proxy;   /* owned; NULL without a proxy or before a connection to it */
-        char *host;            /* owned: where to go in the end */
+        Worker *worker;      /* borrowed */
+        DialLookup *lookup;  /* owned by libuv while it runs */
+        Timer *timeout;      /* owned */
+        Timer *stagger;      /* owned */
+        ConnectProxy *proxy; /* owned; NULL without a proxy or before a connection to it */
+        char *host;          /* owned: where to go in the end */
         uint16_t port;
-        ProxyUrl proxy_url;    /* host "" without a proxy */
+        ProxyUrl proxy_url; /* host "" without a proxy */
         Address addresses[DIALER_ATTEMPTS_MAX];
         DialAttempt attempts[DIALER_ATTEMPTS_MAX];
         size_t n_addresses, n_started, n_active;
@@ -70,8 +70,8 @@ static void dialer_fail(Dialer *d, int error, const char *why) {
         dialer_end_race(d);
         timer_stop(d->timeout);
         if (!why)
-                why = text = str_format("Can't connect to %s port %u: %s", dialer_peer(d), dialer_peer_port(d),
-                                        strerror(-error));
+                why = text = str_format("Can't connect to %s port %u: %s", dialer_peer(d),
+                                        dialer_peer_port(d), strerror(-error));
         d->done(d, -1, error, why ? why : "Out of memory", d->userdata);
 }
 
@@ -105,7 +105,8 @@ static void dialer_connected(Dialer *d, int fd) {
                 d->done(d, TAKE_FD(owned), 0, NULL, d->userdata);
                 return;
         }
-        r = connect_proxy_new(&d->proxy, d->worker, fd, &d->proxy_url, d->host, d->port, on_dialer_proxied, d);
+        r = connect_proxy_new(&d->proxy, d->worker, fd, &d->proxy_url, d->host, d->port, on_dialer_proxied,
+                              d);
         if (r < 0)
                 dialer_fail(d, r, NULL);
         else
@@ -205,8 +206,9 @@ static void on_dialer_resolved(uv_getaddrinfo_t *request, int status, struct add
         if (d) {
                 d->lookup = NULL;
                 if (status < 0 || !list) {
-                        _cleanup_free_ char *why = str_format("Can't find the address of %s: %s", dialer_peer(d),
-                                                              status < 0 ? uv_strerror(status) : "none");
+                        _cleanup_free_ char *why =
+                                str_format("Can't find the address of %s: %s", dialer_peer(d),
+                                           status < 0 ? uv_strerror(status) : "none");
 
                         dialer_fail(d, status < 0 ? status : -EADDRNOTAVAIL, why);
                 } else {
@@ -235,7 +237,9 @@ static bool dialer_take_literal(Dialer *d) {
 }
 
 static int dialer_resolve(Dialer *d) {
-        struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
+        struct addrinfo hints = { .ai_family = AF_UNSPEC,
+                                  .ai_socktype = SOCK_STREAM,
+                                  .ai_flags = AI_ADDRCONFIG };
         DialLookup *lookup = new0(DialLookup, 1);
         int r;
 
@@ -244,7 +248,8 @@ static int dialer_resolve(Dialer *d) {
         if (streq(dialer_peer(d), "localhost") || strchr(dialer_peer(d), ':'))
                 hints.ai_flags = 0; /* ::1 doesn't count as a configured address */
         lookup->dialer = d;
-        r = uv_getaddrinfo(&d->worker->loop, &lookup->request, on_dialer_resolved, dialer_peer(d), NULL, &hints);
+        r = uv_getaddrinfo(&d->worker->loop, &lookup->request, on_dialer_resolved, dialer_peer(d), NULL,
+                           &hints);
         if (r < 0) {
                 free(lookup);
                 return r;

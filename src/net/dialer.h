@@ -12,16 +12,17 @@
 typedef struct Dialer Dialer;
 
 typedef struct DialTarget {
-        const char *host;  /* a name or an address; borrowed until dialer_new() returns */
+        const char *host; /* a name or an address; borrowed until dialer_new() returns */
         uint16_t port;
         const char *proxy; /* "http://[user:password@]host[:port]", or NULL */
 } DialTarget;
 
-/* Once. FD (non-blocking, TCP_NODELAY) is the callee's; on failure it is -1, ERROR a negative errno and WHY a sentence
- * for a person. The dialer must be freed, here or later. */
+/* Once. FD (non-blocking, TCP_NODELAY) is the callee's; on failure it is -1, ERROR a negative errno and WHY a
+ * sentence for a person. The dialer must be freed, here or later. */
 typedef void (*DialFn)(Dialer *d, int fd, int error, const char *why, void *userdata);
 
-/* Never calls back before it returns. Returns 0, -EINVAL (an unreadable proxy URL) or another negative errno. loop: W */
+/* Never calls back before it returns. Returns 0, -EINVAL (an unreadable proxy URL) or another negative errno.
+ * loop: W */
 int dialer_new(Dialer **ret, Worker *w, const DialTarget *target, DialFn done, void *userdata);
 
 /* Ends the attempt without a call back. Takes NULL; returns NULL. */

@@ -10,10 +10,10 @@
 /*  SENDING ──all in the kernel──► DRAINING ──the peer's end, an error, or time──► done */
 
 struct Linger {
-        Stream *stream;  /* owned */
-        Buffer *answer;  /* owned; NULL once it is written */
-        Timer *timeout;  /* owned */
-        bool has_ended;  /* shut down */
+        Stream *stream; /* owned */
+        Buffer *answer; /* owned; NULL once it is written */
+        Timer *timeout; /* owned */
+        bool has_ended; /* shut down */
         LingerDoneFn done;
         void *userdata; /* borrowed */
 };
@@ -60,7 +60,8 @@ static void on_linger_event(Stream *s, unsigned events, void *userdata) {
         sent = linger_send(l);
         if (events & STREAM_READABLE)
                 drained = linger_drain(l);
-        if ((sent < 0 && sent != -EAGAIN) || (drained < 0 && drained != -EAGAIN) || (sent == 0 && drained == 0)) {
+        if ((sent < 0 && sent != -EAGAIN) || (drained < 0 && drained != -EAGAIN) ||
+            (sent == 0 && drained == 0)) {
                 l->done(l, l->userdata);
                 return;
         }

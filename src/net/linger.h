@@ -11,8 +11,8 @@
 typedef struct Linger Linger;
 typedef void (*LingerDoneFn)(Linger *l, void *userdata);
 
-/* Owns S, also on failure. ANSWER (N ≤ BUFFER_BYTES, may be 0) is copied. DONE is called once, never before this returns;
- * it must free the linger. Returns 0 or -ENOMEM. */
+/* Owns S, also on failure. ANSWER (N ≤ BUFFER_BYTES, may be 0) is copied. DONE is called once, never before
+ * this returns; it must free the linger. Returns 0 or -ENOMEM. */
 int linger_new(Linger **ret, Stream *s, const void *answer, size_t n, LingerDoneFn done, void *userdata);
 
 /* Closes the stream. Takes NULL; returns NULL. */

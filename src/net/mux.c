@@ -7,13 +7,13 @@
 #include "base/parse.h"
 #include "proto/yamux.h"
 
-/* Out: streams write their frames into one buffer, straight behind each other, in the order in which they get to it; once
- * a turn it is flushed, control frames in front. While it is full, streams wait in a ring, and each gets its share when
- * there is room.
+/* Out: streams write their frames into one buffer, straight behind each other, in the order in which they get
+ * to it; once a turn it is flushed, control frames in front. While it is full, streams wait in a ring, and
+ * each gets its share when there is room.
  *
- * In: a stream's bytes are offered to its reader where they are, in the buffer that the transport was read into. What the
- * reader leaves is kept, at most the stream's window, and the peer may send more only when it has been read. The transport
- * itself is always read: stopping would stall everybody. */
+ * In: a stream's bytes are offered to its reader where they are, in the buffer that the transport was read
+ * into. What the reader leaves is kept, at most the stream's window, and the peer may send more only when it
+ * has been read. The transport itself is always read: stopping would stall everybody. */
 
 #define MUX_HEADROOM 1024 /* in front of what streams write: for control frames */
 #define MUX_SHARE_MIN (16U * 1024)
@@ -24,16 +24,16 @@ typedef struct MuxStream {
         YamuxStream yamux;
         Mux *mux; /* borrowed; NULL: it has ended under the stream */
         ReadyItem ready;
-        Buffer *first, *last;      /* owned: bytes that wait for the reader */
-        const uint8_t *view;       /* bytes offered where they are, before those that wait */
+        Buffer *first, *last; /* owned: bytes that wait for the reader */
+        const uint8_t *view;  /* bytes offered where they are, before those that wait */
         size_t n_view;
         uint64_t unread_since_usec; /* since when bytes wait */
         size_t n_unread;
         bool has_end, was_reset;
-        bool is_deaf; /* reset after its end: it takes nothing more, but what it said is whole and may be read */
-        bool owes_end;         /* there was no room for it yet */
-        bool freed;            /* only yamux still needs it */
-        bool waiting;          /* in the ring */
+        bool is_deaf; /* reset after its end: it takes nothing more, but what it said is whole */
+        bool owes_end;                         /* there was no room for it yet */
+        bool freed;                            /* only yamux still needs it */
+        bool waiting;                          /* in the ring */
         struct MuxStream *prev, *next;         /* in the ring */
         struct MuxStream *all_prev, *all_next; /* of the mux */
 } MuxStream;
@@ -43,21 +43,21 @@ struct Mux {
         Yamux yamux;
         const MuxEvents *events; /* borrowed */
         void *userdata;
-        Buffer *out;     /* owned; NULL when empty */
-        bool out_begun;  /* part of `out` is written: nothing may go in front */
+        Buffer *out;    /* owned; NULL when empty */
+        bool out_begun; /* part of `out` is written: nothing may go in front */
         ReadyItem flush;
-        MuxStream *ring;    /* waiting for room, the longest first */
+        MuxStream *ring; /* waiting for room, the longest first */
         unsigned n_ring;
         unsigned n_woken;   /* that got room last: they share what there is */
         MuxStream *streams; /* not freed by their owners yet */
         unsigned n_streams;
-        size_t n_unread;    /* of all streams */
+        size_t n_unread; /* of all streams */
         uint64_t heard_usec, pinged_usec, round_trip_usec;
         uint32_t ping_value;
-        int error;         /* what is to be told */
-        bool has_ended;    /* `ended` is due or was called */
-        bool busy;         /* feeding yamux: a free must wait */
-        bool dead;         /* freed meanwhile */
+        int error;      /* what is to be told */
+        bool has_ended; /* `ended` is due or was called */
+        bool busy;      /* feeding yamux: a free must wait */
+        bool dead;      /* freed meanwhile */
 };
 
 static MuxStream *mux_stream(Stream *s) {

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Many streams over one: yamux on a transport, each of its streams a Stream like any other. What they write in one turn of
- * the loop leaves in one flush; a reader that stalls holds up nobody else. */
+/* Many streams over one: yamux on a transport, each of its streams a Stream like any other. What they write
+ * in one turn of the loop leaves in one flush; a reader that stalls holds up nobody else. */
 
 #include "net/stream.h"
 
-#define MUX_ALPN "pgrok-mux/1" /* of a TLS connection that carries one */
+#define MUX_ALPN "pgrok-mux/1"             /* of a TLS connection that carries one */
 #define MUX_MEMORY_MAX (64U * 1024 * 1024) /* of bytes that readers leave waiting */
 #define MUX_STREAMS_MAX 200000             /* that the peer may open */
 
 typedef struct Mux Mux;
 
 typedef struct MuxEvents {
-        /* The peer opened S, which is the callee's, and not to be used before this returns. NULL: it may open none. */
+        /* The peer opened S, which is the callee's, and not to be used before this returns. NULL: it may open
+         * none. */
         void (*opened)(Mux *m, Stream *s, void *userdata);
 
         /* Once. ERROR as of stream_read(): 0 when the peer closed the transport. The callee frees the mux. */
@@ -35,13 +36,14 @@ void mux_set_events(Mux *m, const MuxEvents *events, void *userdata);
 /* Opens a stream, owned by the caller. Returns 0, -ENOBUFS when the ids are used up, or -ENOMEM. */
 int mux_open(Mux *m, Stream **ret);
 
-/* Sends a ping: measures the round trip, on which the growth of windows depends, and makes a live peer say something. */
+/* Sends a ping: measures the round trip, on which the growth of windows depends, and makes a live peer say
+ * something. */
 void mux_ping(Mux *m);
 
 /* When something last came from the peer. */
 uint64_t mux_heard_usec(const Mux *m);
 
-/* Sends what waits, as far as the transport takes it, and ends the transport: a farewell before mux_free(). */
+/* Sends what waits, as far as the transport takes it, and ends that: a farewell before mux_free(). */
 void mux_end(Mux *m);
 
 /* Tells the peer to open no more streams. */
@@ -60,8 +62,8 @@ unsigned mux_count_streams(const Mux *m);
 void mux_detach(Mux *m);
 int mux_attach(Mux *m, Worker *w);
 
-/* Closes the transport; streams that are still open fail with -ECONNRESET, those that have ended both ways can be read to
- * their end. Takes NULL; returns NULL. */
+/* Closes the transport; streams that are still open fail with -ECONNRESET, those that have ended both ways
+ * can be read to their end. Takes NULL; returns NULL. */
 Mux *mux_free(Mux *m);
 
 DEFINE_CLEANUP(Mux*, mux_free);

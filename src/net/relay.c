@@ -12,8 +12,8 @@
  *
  * The relay is done when both directions are DONE or BROKEN, or when a source fails. */
 
-#define RELAY_BURST 4                                       /* buffers a direction moves at one event */
-#define RELAY_STALL_USEC (5 * UINT64_C(1000000))          /* for a sink that takes nothing, after the source's abort */
+#define RELAY_BURST 4                            /* buffers a direction moves at one event */
+#define RELAY_STALL_USEC (5 * UINT64_C(1000000)) /* for a sink that stalls, after the source's abort */
 #define RELAY_WITHHOLD_MAX_USEC (300 * UINT64_C(1000000)) /* for an answer that never begins */
 
 typedef enum DirectionState {
@@ -25,15 +25,15 @@ typedef enum DirectionState {
 } DirectionState;
 
 typedef struct Direction {
-        Stream *from, *to;  /* borrowed */
-        Buffer *buffer;     /* owned; bytes read and not written, or NULL */
+        Stream *from, *to; /* borrowed */
+        Buffer *buffer;    /* owned; bytes read and not written, or NULL */
         DirectionState state;
-        bool blocked;       /* the sink takes nothing now, and the bytes are still with the source */
-        bool aborted;       /* the source's peer has broken it off; what it sent before is still under way */
-        bool unflushed;     /* the sink holds bytes that the kernel didn't take */
-        uint64_t bytes;     /* taken by the sink */
+        bool blocked;   /* the sink takes nothing now, and the bytes are still with the source */
+        bool aborted;   /* the source's peer has broken it off; what it sent before is still under way */
+        bool unflushed; /* the sink holds bytes that the kernel didn't take */
+        uint64_t bytes; /* taken by the sink */
         uint64_t bytes_checked; /* the same when the abort was last looked at */
-        uint64_t last_usec; /* when it last moved; kept only if A's end may be withheld */
+        uint64_t last_usec;     /* when it last moved; kept only if A's end may be withheld */
 } Direction;
 
 struct Relay {
@@ -66,8 +66,8 @@ static int direction_write(Direction *d) {
         return 0;
 }
 
-/* The ways from source to sink return 1, 0 at the end, -EAGAIN when the source has nothing or, with `blocked`, the
- * sink takes nothing, -EPIPE when the sink failed, or the source's error. */
+/* The ways from source to sink return 1, 0 at the end, -EAGAIN when the source has nothing or, with
+ * `blocked`, the sink takes nothing, -EPIPE when the sink failed, or the source's error. */
 
 /* Through a buffer of our own. */
 static int direction_read(Direction *d) {
@@ -246,7 +246,8 @@ static void relay_run(Relay *r, bool a_to_b, bool b_to_a) {
         e = a_to_b ? direction_pump(r, &r->a_to_b) : 0;
         if (e < 0)
                 relay_finish(r, e, RELAY_A);
-        else if (relay_is_over(r)) /* what A said may go unread when B has answered in full; B's bytes may not */
+        else if (relay_is_over(
+                         r)) /* what A said may go unread when B has answered in full; B's bytes may not */
                 relay_finish(r, r->b_to_a.state == DIRECTION_BROKEN ? -EPIPE : 0, RELAY_A);
         else
                 relay_update_events(r);
@@ -277,7 +278,8 @@ static bool relay_abort(Relay *r, Direction *d) {
         d->bytes_checked = d->bytes;
         if (d->state != DIRECTION_OPEN)
                 return true;
-        return !r->stall && timer_new_after(&r->stall, d->from->worker, RELAY_STALL_USEC, on_relay_stall, r) < 0;
+        return !r->stall &&
+               timer_new_after(&r->stall, d->from->worker, RELAY_STALL_USEC, on_relay_stall, r) < 0;
 }
 
 static void on_a_event(Stream *s _unused_, unsigned events, void *userdata) {
@@ -298,8 +300,8 @@ static void on_b_event(Stream *s _unused_, unsigned events, void *userdata) {
                 relay_run(r, events & STREAM_WRITABLE, events & STREAM_READABLE);
 }
 
-/* The peer behind B closes its whole connection at A's end, so that waits: until B was silent after an answer, or
- * for long when no answer has begun. */
+/* The peer behind B closes its whole connection at A's end, so that waits: until B was silent after an
+ * answer, or for long when no answer has begun. */
 static void on_relay_withheld(void *userdata) {
         Relay *r = userdata;
         uint64_t now = clock_usec(), answered = r->b_to_a.last_usec, asked = r->a_to_b.last_usec;
@@ -317,15 +319,16 @@ static void on_relay_withheld(void *userdata) {
         }
 }
 
-/* A first attempt, so that most relays need no event to begin; also for what the sink holds already. Whatever goes
- * wrong shows again at the event that `unflushed` asks for. */
+/* A first attempt, so that most relays need no event to begin; also for what the sink holds already. Whatever
+ * goes wrong shows again at the event that `unflushed` asks for. */
 static void direction_start(Direction *d, Buffer *head) {
         d->buffer = buffer_length(head) > 0 ? head : buffer_put(direction_pool(d), head);
         (void) direction_write(d);
         d->unflushed = stream_flush(d->to) < 0;
 }
 
-int relay_new(Relay **ret, Stream *a, Stream *b, const RelayOptions *options, RelayDoneFn done, void *userdata) {
+int relay_new(Relay **ret, Stream *a, Stream *b, const RelayOptions *options, RelayDoneFn done,
+              void *userdata) {
         Relay *r = new0(Relay, 1);
 
         if (!r)

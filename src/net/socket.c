@@ -10,8 +10,8 @@
  * since they are often wanted again before that, or the socket is closed: it saves most calls of epoll_ctl().
  * libuv answers EPOLLERR by stopping the poll and reporting UV_EBADF: the events are armed anew after
  * that, and the next read or write finds the real error. Who waits for neither bytes nor room learns of an
- * error by waiting for urgent data, which nobody sends: without an error that event is urgent data after all, or that both
- * directions have ended, and would come again and again. */
+ * error by waiting for urgent data, which nobody sends: without an error that event is urgent data after all,
+ * or that both directions have ended, and would come again and again. */
 
 struct SocketPoll {
         uv_poll_t handle;

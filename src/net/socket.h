@@ -16,16 +16,16 @@
 typedef struct Socket Socket;
 typedef struct SocketPoll SocketPoll;
 
-/* EVENTS: the wanted ones of UV_READABLE and UV_WRITABLE; all that are wanted when the socket failed, and only then
- * UV_PRIORITIZED. May free the socket. */
+/* EVENTS: the wanted ones of UV_READABLE and UV_WRITABLE; all that are wanted when the socket failed, and
+ * only then UV_PRIORITIZED. May free the socket. */
 typedef void (*SocketFn)(Socket *s, int events);
 
 struct Socket {
         SocketPoll *poll; /* owned; libuv's handle, NULL while detached */
         SocketFn on_event;
-        int fd;     /* owned */
-        int error;  /* a failed send's errno, negative: the kernel tells it once, we need it again */
-        int wanted; /* UV_READABLE, UV_WRITABLE, UV_PRIORITIZED */
+        int fd;       /* owned */
+        int error;    /* a failed send's errno, negative: the kernel tells it once, we need it again */
+        int wanted;   /* UV_READABLE, UV_WRITABLE, UV_PRIORITIZED */
         bool drained; /* the last read was short: don't ask again before an event */
 };
 
@@ -43,8 +43,8 @@ int socket_attach(Socket *s, Worker *w);
 void socket_set_nodelay(int fd);
 void socket_set_keepalive(int fd); /* probes find a dead peer in two minutes */
 
-/* For the connection between client and server: what the kernel holds unsent can't be overtaken any more, so it shall
- * hold little. */
+/* For the connection between client and server: what the kernel holds unsent can't be overtaken any more, so
+ * it shall hold little. */
 #define SOCKET_UNSENT_BYTES (128 * 1024)
 void socket_set_tunnel_options(int fd);
 

@@ -13,7 +13,7 @@
  * Pull says EAGAIN only when the socket had nothing, and we ask GnuTLS again until it did: it may say
  * "again" with input left, after a session ticket for instance. Push never says EAGAIN, because a send
  * would have to be repeated with the same data: room in `out` is checked before. Input that the socket won't
- * announce any more (in `in`, inside GnuTLS, or a final error) puts the stream on its worker's ready queue. */
+ * announce (in `in`, inside GnuTLS, or a final error) puts the stream on its worker's ready queue. */
 
 #define TLS_RECORD_BYTES_MAX 16384
 #define TLS_RECORD_OVERHEAD_MAX 256 /* header, padding and tag of any cipher */
@@ -39,9 +39,9 @@ typedef struct StreamTls {
         Buffer *out; /* owned, NULL when empty */
         TlsState state;
         int error;
-        unsigned flags; /* StreamTlsFlags */
-        bool dry;       /* pull found nothing */
-        bool has_end;   /* the peer's close_notify, or its FIN where that will do */
+        unsigned flags;  /* StreamTlsFlags */
+        bool dry;        /* pull found nothing */
+        bool has_end;    /* the peer's close_notify, or its FIN where that will do */
         bool remembered; /* our ticket is kept */
 } StreamTls;
 
@@ -189,7 +189,8 @@ static void stream_tls_set_why(StreamTls *t, int gnutls_error) {
 
 /* Whether GnuTLS, which returned R in the I-th attempt, is to be asked again. */
 static bool stream_tls_goes_on(StreamTls *t, ssize_t r, unsigned i) {
-        return r < 0 && !gnutls_error_is_fatal((int) r) && r != GNUTLS_E_REHANDSHAKE && !t->dry && i < TLS_BYTELESS_MAX;
+        return r < 0 && !gnutls_error_is_fatal((int) r) && r != GNUTLS_E_REHANDSHAKE && !t->dry &&
+               i < TLS_BYTELESS_MAX;
 }
 
 static bool stream_tls_is_alpn_refused(StreamTls *t, int gnutls_error) {
@@ -255,7 +256,8 @@ static void on_stream_tls_ready(ReadyItem *item) {
 }
 
 static void stream_tls_remember(StreamTls *t) {
-        if (t->remembered || !t->client || !(gnutls_session_get_flags(t->session) & GNUTLS_SFLAGS_SESSION_TICKET))
+        if (t->remembered || !t->client ||
+            !(gnutls_session_get_flags(t->session) & GNUTLS_SFLAGS_SESSION_TICKET))
                 return;
         t->remembered = true;
         tls_client_remember(t->client, t->session, t->host);
@@ -266,7 +268,8 @@ static ssize_t stream_tls_end(StreamTls *t, ssize_t k) {
                 k = 0;
         if (k < 0) {
                 stream_tls_set_why(t, (int) k);
-                return stream_tls_fail(t, k == GNUTLS_E_PREMATURE_TERMINATION ? -ECONNRESET : tls_errno((int) k));
+                return stream_tls_fail(t, k == GNUTLS_E_PREMATURE_TERMINATION ? -ECONNRESET
+                                                                              : tls_errno((int) k));
         }
         t->has_end = true;
         return 0;
@@ -284,8 +287,8 @@ static ssize_t stream_tls_receive(StreamTls *t, void *data, size_t n) {
         return i < TLS_BYTELESS_MAX ? k : GNUTLS_E_TOO_MANY_EMPTY_PACKETS;
 }
 
-/* As many records as there are and fit, so that what reads us makes few calls too. An end or an error behind bytes is kept
- * for the next call. */
+/* As many records as there are and fit, so that what reads us makes few calls too. An end or an error behind
+ * bytes is kept for the next call. */
 static ssize_t stream_tls_read(Stream *s, void *data, size_t n) {
         StreamTls *t = stream_tls(s);
         size_t got = 0;
@@ -416,7 +419,8 @@ static int stream_tls_init(StreamTls *t, int fd, const char *const *alpn, unsign
         r = gnutls_init(&t->session, gnutls_flags | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);
         if (r < 0)
                 return tls_errno(r);
-        r = t->server ? tls_server_setup(t->server, t->session) : tls_client_setup(t->client, t->session, t->host, alpn);
+        r = t->server ? tls_server_setup(t->server, t->session)
+                      : tls_client_setup(t->client, t->session, t->host, alpn);
         if (r < 0)
                 return r;
         gnutls_transport_set_ptr(t->session, t);

@@ -19,8 +19,8 @@ typedef enum StreamTlsFlags {
  * negative errno. loop: W */
 int stream_tls_new_server(Stream **ret, Worker *w, int fd, TlsServer *tls, unsigned flags);
 
-/* HOST is the name that the server's certificate must have, and the SNI unless it is an address. ALPN: what to offer, the best
- * first, ends with NULL; or NULL. */
+/* HOST is the name that the server's certificate must have, and the SNI unless it is an address. ALPN: what
+ * to offer, the best first, ends with NULL; or NULL. */
 int stream_tls_new_client(Stream **ret, Worker *w, int fd, TlsClient *tls, const char *host,
                           const char *const *alpn, unsigned flags);
 

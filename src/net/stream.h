@@ -17,7 +17,8 @@ typedef struct StreamOps StreamOps;
 typedef enum StreamEvents {
         STREAM_READABLE = 1 << 0, /* stream_read() has something to say: bytes, the end, or an error */
         STREAM_WRITABLE = 1 << 1, /* stream_write() takes bytes again, or stream_flush() ended */
-        STREAM_ABORTED = 1 << 2,  /* the peer has broken it off, told even if bytes before that are still to be read */
+        STREAM_ABORTED =
+                1 << 2, /* the peer has broken it off, told even if bytes before that are still to be read */
 } StreamEvents;
 
 /* May free the stream. */
@@ -48,13 +49,15 @@ struct Stream {
         StreamFn on_event; /* NULL: events are not delivered */
         void *userdata;    /* borrowed; outlives the stream or is replaced */
         unsigned wanted;   /* StreamEvents */
-        bool is_direct;    /* the callback may run while others of the same transport are served: see stream_set_direct() */
+        bool is_direct;    /* the callback may run while others of the same transport are served: see
+                              stream_set_direct() */
 };
 
 void stream_set_callback(Stream *s, StreamFn on_event, void *userdata);
 
-/* Lets a stream of a mux call back in the middle of its transport's input, with the bytes where they are. Such a
- * callback may free this stream and others, but not the mux or what it belongs to. Reset with each callback. */
+/* Lets a stream of a mux call back in the middle of its transport's input, with the bytes where they are.
+ * Such a callback may free this stream and others, but not the mux or what it belongs to. Reset with each
+ * callback. */
 static inline void stream_set_direct(Stream *s) {
         s->is_direct = true;
 }
@@ -62,21 +65,22 @@ static inline void stream_set_direct(Stream *s) {
 /* The events that the owner wants from now on. */
 void stream_set_events(Stream *s, unsigned events);
 
-/* Up to N bytes. Returns their number, 0 at the end of the stream, -EAGAIN when there are none yet, or the error
- * that ended it (-ECONNRESET for an abort by the peer, -EPROTO for a peer that breaks TLS, …), again at each call. */
+/* Up to N bytes. Returns their number, 0 at the end of the stream, -EAGAIN when there are none yet, or the
+ * error that ended it (-ECONNRESET for an abort by the peer, -EPROTO for a peer that breaks TLS, …), again at
+ * each call. */
 ssize_t stream_read(Stream *s, void *data, size_t n);
 
 /* Takes as many of N (> 0) bytes as there is room for. Returns their number, -EAGAIN for none, or the error.
  * What was taken may wait inside until stream_flush(). */
 ssize_t stream_write(Stream *s, const void *data, size_t n);
 
-/* As stream_read(), but the bytes stay where they are, at *RET, until stream_consume() takes N of them, before the loop is
- * returned to. Only if stream_can_peek(). */
+/* As stream_read(), but the bytes stay where they are, at *RET, until stream_consume() takes N of them,
+ * before the loop is returned to. Only if stream_can_peek(). */
 ssize_t stream_peek(Stream *s, const uint8_t **ret);
 void stream_consume(Stream *s, size_t n);
 
-/* As stream_write(), but the bytes are put at *RET, as many as returned at most, and stream_commit() takes N (may be 0) of them.
- * Nothing else may be done with the stream in between. Only if stream_can_reserve(). */
+/* As stream_write(), but the bytes are put at *RET, as many as returned at most, and stream_commit() takes N
+ * (may be 0) of them. Nothing else may be done with the stream in between. Only if stream_can_reserve(). */
 ssize_t stream_reserve(Stream *s, uint8_t **ret);
 void stream_commit(Stream *s, size_t n);
 
@@ -101,13 +105,15 @@ int stream_shutdown(Stream *s);
 void stream_detach(Stream *s);
 int stream_attach(Stream *s, Worker *w);
 
-/* Closes. What is not flushed is lost, and unless both ends were seen the peer may see a reset. Takes NULL; returns NULL. */
+/* Closes. What is not flushed is lost, and unless both ends were seen the peer may see a reset. Takes NULL;
+ * returns NULL. */
 Stream *stream_free(Stream *s);
 
 /* Closes so that the peer sees an abort: RST, and no close_notify. Takes NULL; returns NULL. */
 Stream *stream_reset(Stream *s);
 
-/* A sentence about the error that a call returned, for a person, or NULL: which certificate was refused and why. */
+/* A sentence about the error that a call returned, for a person, or NULL: which certificate was refused and
+ * why. */
 const char *stream_explain(Stream *s);
 
 DEFINE_CLEANUP(Stream*, stream_free);

@@ -8,20 +8,20 @@
 
 #include "base/str.h"
 
-/* TLS 1.2 and 1.3 with authenticated encryption only. AES-128-GCM comes first: it is the fastest by far where the
- * CPU has AES, and as strong as the handshakes around it. P-256 stays in front of X25519 in the key shares that a
- * client sends, because old Go servers know no other and would ask for one more round trip. */
-#define TLS_PRIORITY                                                                                     \
-        "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:"              \
+/* TLS 1.2 and 1.3 with authenticated encryption only. AES-128-GCM comes first: it is the fastest by far where
+ * the CPU has AES, and as strong as the handshakes around it. P-256 stays in front of X25519 in the key
+ * shares that a client sends, because old Go servers know no other and would ask for one more round trip. */
+#define TLS_PRIORITY                                                                        \
+        "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:" \
         "+CHACHA20-POLY1305:-RSA:-DHE-RSA:%SERVER_PRECEDENCE"
 
 struct TlsServer {
         atomic_uint n_refs;
         gnutls_priority_t priority;                   /* owned */
         gnutls_certificate_credentials_t credentials; /* owned; NULL with a select function */
-        gnutls_datum_t ticket_key;                    /* owned; of this server alone, so no other's ticket opens it */
+        gnutls_datum_t ticket_key; /* owned; of this server alone, so no other's ticket opens it */
         TlsSelectFn select;
-        void *userdata; /* borrowed */
+        void *userdata;          /* borrowed */
         const char *const *alpn; /* borrowed for ever; ends with NULL */
 };
 
@@ -84,8 +84,8 @@ static int tls_server_new(TlsServer **ret, const char *const *alpn) {
         return 0;
 }
 
-int tls_server_new_files(TlsServer **ret, const char *certificate, const char *key,
-                         const char *const *alpn, char **ret_why) {
+int tls_server_new_files(TlsServer **ret, const char *certificate, const char *key, const char *const *alpn,
+                         char **ret_why) {
         _cleanup_(tls_server_unrefp) TlsServer *t = NULL;
         int r = tls_server_new(&t, alpn);
 
@@ -101,8 +101,7 @@ int tls_server_new_files(TlsServer **ret, const char *certificate, const char *k
         return 0;
 }
 
-int tls_server_new_select(TlsServer **ret, TlsSelectFn select, void *userdata,
-                          const char *const *alpn) {
+int tls_server_new_select(TlsServer **ret, TlsSelectFn select, void *userdata, const char *const *alpn) {
         TlsServer *t = NULL;
         int r = tls_server_new(&t, alpn);
 
@@ -253,7 +252,8 @@ int tls_client_setup(TlsClient *t, gnutls_session_t session, const char *host, c
         gnutls_session_set_verify_cert(session, host, 0);
 
         pthread_mutex_lock(&t->lock);
-        if (t->ticket.data && streq(t->ticket_host, host)) /* a ticket that can't be used costs a full handshake only */
+        if (t->ticket.data &&
+            streq(t->ticket_host, host)) /* a ticket that can't be used costs a full handshake only */
                 (void) gnutls_session_set_data(session, t->ticket.data, t->ticket.size);
         pthread_mutex_unlock(&t->lock);
         return 0;

@@ -14,19 +14,18 @@
 typedef struct TlsServer TlsServer;
 typedef struct TlsClient TlsClient;
 
-/* Picks credentials by SNI: NAME is in lower case, "" without one. Any thread. Returns credentials that live as
- * long as the TlsServer, or NULL to refuse the name (unrecognized_name). */
+/* Picks credentials by SNI: NAME is in lower case, "" without one. Any thread. Returns credentials that live
+ * as long as the TlsServer, or NULL to refuse the name (unrecognized_name). */
 typedef gnutls_certificate_credentials_t (*TlsSelectFn)(const char *name, void *userdata);
 
 /* A server with one certificate chain and key (PEM files). ALPN: the protocols to choose from what the client
- * offers, the first that matches wins; ends with NULL, borrowed for ever. Returns 0 or a negative errno; then *RET_WHY, unless RET_WHY is NULL, may be a
- * sentence, owned by the caller. */
-int tls_server_new_files(TlsServer **ret, const char *certificate, const char *key,
-                         const char *const *alpn, char **ret_why);
+ * offers, the first that matches wins; ends with NULL, borrowed for ever. Returns 0 or a negative errno; then
+ * *RET_WHY, unless RET_WHY is NULL, may be a sentence, owned by the caller. */
+int tls_server_new_files(TlsServer **ret, const char *certificate, const char *key, const char *const *alpn,
+                         char **ret_why);
 
 /* A server that asks SELECT for each connection; USERDATA is borrowed and outlives it. */
-int tls_server_new_select(TlsServer **ret, TlsSelectFn select, void *userdata,
-                          const char *const *alpn);
+int tls_server_new_select(TlsServer **ret, TlsSelectFn select, void *userdata, const char *const *alpn);
 TlsServer *tls_server_ref(TlsServer *t);
 TlsServer *tls_server_unref(TlsServer *t); /* NULL; takes NULL */
 
@@ -35,16 +34,18 @@ int tls_client_new(TlsClient **ret, const char *ca_file, char **ret_why);
 TlsClient *tls_client_ref(TlsClient *t);
 TlsClient *tls_client_unref(TlsClient *t);
 
-/* For stream-tls.c: set up SESSION, whose pointer becomes T, for one connection. HOST, the name that the server must
- * prove, is borrowed and outlives the session; ALPN, what to offer, ends with NULL, or is NULL. Return 0 or a negative errno. */
+/* For stream-tls.c: set up SESSION, whose pointer becomes T, for one connection. HOST, the name that the
+ * server must prove, is borrowed and outlives the session; ALPN, what to offer, ends with NULL, or is NULL.
+ * Return 0 or a negative errno. */
 int tls_server_setup(TlsServer *t, gnutls_session_t session);
 int tls_client_setup(TlsClient *t, gnutls_session_t session, const char *host, const char *const *alpn);
 
 /* Keeps the ticket that SESSION got, for the next connection to the same host. */
 void tls_client_remember(TlsClient *t, gnutls_session_t session, const char *host);
 
-/* Converts what GnuTLS returned: 0 for success, -EAGAIN, -ENOMEM, -ENOENT (file), -EKEYREJECTED (certificate), -EPROTONOSUPPORT (ALPN), -ECONNRESET,
- * -ECONNABORTED (end without close_notify), else -EPROTO. */
+/* Converts what GnuTLS returned: 0 for success, -EAGAIN, -ENOMEM, -ENOENT (file), -EKEYREJECTED
+ * (certificate), -EPROTONOSUPPORT (ALPN), -ECONNRESET, -ECONNABORTED (end without close_notify), else
+ * -EPROTO. */
 int tls_errno(int gnutls_error);
 
 DEFINE_CLEANUP(TlsServer*, tls_server_unref);

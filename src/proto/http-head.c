@@ -34,11 +34,11 @@ enum {
 #define V (TARGET | VALUE)
 
 static const uint8_t char_classes[256] = {
-        ['\t'] = VALUE,      [' '] = VALUE,    ['!'] = T,         ['"'] = V,          ['#'] = TOKEN | VALUE,
-        ['$' ... '\''] = T,  ['('] = V,        [')'] = V,         ['*'] = T,          ['+'] = T,
-        [','] = V,           ['-'] = T,        ['.'] = T,         ['/'] = V,          ['0' ... '9'] = T,
-        [':' ... '@'] = V,   ['A' ... 'Z'] = T, ['[' ... ']'] = V, ['^' ... 'z'] = T, ['{'] = V,
-        ['|'] = T,           ['}'] = V,        ['~'] = T,         [0x80 ... 0xff] = V,
+        ['\t'] = VALUE,     [' '] = VALUE,     ['!'] = T,         ['"'] = V,           ['#'] = TOKEN | VALUE,
+        ['$' ... '\''] = T, ['('] = V,         [')'] = V,         ['*'] = T,           ['+'] = T,
+        [','] = V,          ['-'] = T,         ['.'] = T,         ['/'] = V,           ['0' ... '9'] = T,
+        [':' ... '@'] = V,  ['A' ... 'Z'] = T, ['[' ... ']'] = V, ['^' ... 'z'] = T,   ['{'] = V,
+        ['|'] = T,          ['}'] = V,         ['~'] = T,         [0x80 ... 0xff] = V,
 };
 
 #undef T
@@ -145,7 +145,7 @@ static unsigned check_authority_target(HttpSlice target) {
 }
 
 static unsigned parse_target(HttpHead *ret) {
-        ret->host_header = (HttpSlice) {};
+        ret->host_header = (HttpSlice){};
         if (ret->target.data[0] == '/')
                 return 0;
         if (slice_equal(ret->target, "*"))

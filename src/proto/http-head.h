@@ -28,7 +28,8 @@ typedef struct HttpHead {
         HttpSlice method;
         HttpSlice target;
         unsigned minor_version; /* HTTP/1.x */
-        HttpSlice host_header;  /* as the request names it: the Host field, or an absolute target's authority */
+        HttpSlice
+                host_header; /* as the request names it: the Host field, or an absolute target's authority */
         char host[HOSTNAME_LENGTH_MAX + 1]; /* from host_header, lower case, no port */
         uint16_t port;                      /* from host_header, 0 when absent */
         uint64_t content_length;            /* 0 when absent */

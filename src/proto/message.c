@@ -26,9 +26,12 @@ typedef struct Field {
         size_t offset; /* in Message */
 } Field;
 
-#define STRING(name, member) { (name), FIELD_STRING, offsetof(Message, member) }
-#define PORT(name, member) { (name), FIELD_PORT, offsetof(Message, member) }
-#define FLAG(name, member) { (name), FIELD_FLAG, offsetof(Message, member) }
+#define STRING(name, member) \
+        { (name), FIELD_STRING, offsetof(Message, member) }
+#define PORT(name, member) \
+        { (name), FIELD_PORT, offsetof(Message, member) }
+#define FLAG(name, member) \
+        { (name), FIELD_FLAG, offsetof(Message, member) }
 
 /* Each ends with a field that has no name. */
 static const Field auth_fields[] = {
@@ -43,12 +46,9 @@ static const Field auth_fields[] = {
         {},
 };
 static const Field auth_resp_fields[] = {
-        STRING("Version", auth_resp.version),
-        STRING("MmVersion", auth_resp.mm_version),
-        STRING("ClientId", auth_resp.client_id),
-        STRING("Error", auth_resp.error),
-        FLAG("HalfClose", auth_resp.half_close),
-        {},
+        STRING("Version", auth_resp.version),    STRING("MmVersion", auth_resp.mm_version),
+        STRING("ClientId", auth_resp.client_id), STRING("Error", auth_resp.error),
+        FLAG("HalfClose", auth_resp.half_close), {},
 };
 static const Field req_tunnel_fields[] = {
         STRING("ReqId", req_tunnel.req_id),
@@ -117,7 +117,7 @@ void message_done(Message *m) {
         for (const Field *f = types[m->type].fields; f->name; f++)
                 if (f->kind == FIELD_STRING)
                         free(*(char**) field_of(m, f));
-        *m = (Message) {};
+        *m = (Message){};
 }
 
 static MessageType type_from_string(const char *name) {
@@ -231,7 +231,8 @@ int message_decode(const char *payload, size_t n, Message *ret) {
         _cleanup_message_ Message m = {};
         int r;
 
-        if (n > FRAME_PAYLOAD_MAX || !utf8_is_valid(payload, n)) /* json-c hardly looks at what is in strings */
+        if (n > FRAME_PAYLOAD_MAX ||
+            !utf8_is_valid(payload, n)) /* json-c hardly looks at what is in strings */
                 return -EBADMSG;
         r = parse_json(payload, n, &envelope);
         if (r < 0)
@@ -240,7 +241,7 @@ int message_decode(const char *payload, size_t n, Message *ret) {
         if (r < 0)
                 return r;
         *ret = m;
-        m = (Message) {};
+        m = (Message){};
         return 0;
 }
 
@@ -259,7 +260,7 @@ static int add_field(json_object *payload, const Field *field, const Message *m)
 
         switch (field->kind) {
         case FIELD_STRING:
-                return add(payload, field->name, json_object_new_string(message_str(*(char *const*) p)));
+                return add(payload, field->name, json_object_new_string(message_str(*(char *const *) p)));
         case FIELD_PORT:
                 return add(payload, field->name, json_object_new_int(*(const uint16_t*) p));
         case FIELD_FLAG:

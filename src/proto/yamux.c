@@ -7,9 +7,9 @@
 
 #include "base/macro.h"
 
-/* A stream is in the table from its SYN until the user has closed it and its last frame is written. What is to be
- * sent for it besides data (SYN or ACK without data, window, RST) follows from its fields when there is room to write, so
- * nothing is queued that could grow. */
+/* A stream is in the table from its SYN until the user has closed it and its last frame is written. What is
+ * to be sent for it besides data (SYN or ACK without data, window, RST) follows from its fields when there is
+ * room to write, so nothing is queued that could grow. */
 
 #define WEARING_OUT_ID (UINT32_MAX - (1U << 20))
 
@@ -153,7 +153,8 @@ static int stream_of_frame(Yamux *y, uint32_t id, uint16_t flags, YamuxStream **
         }
         if (is_ours(y, id) || find_stream(y, id))
                 return -EPROTO;
-        y->last_peer_id = MAX(y->last_peer_id, id); /* a peer with threads may mix its ids up on their way out */
+        y->last_peer_id =
+                MAX(y->last_peer_id, id); /* a peer with threads may mix its ids up on their way out */
         s = y->events->incoming(y, y->userdata);
         if (!s) {
                 if (y->n_refused == YAMUX_PINGS_MAX)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* yamux (hashicorp/yamux spec.md): many streams over one connection, as a state machine without I/O. Bytes go in and
- * become events; frames come out when asked for. The user embeds YamuxStream in its own stream and owns that
- * memory again when `released` says so. */
+/* yamux (hashicorp/yamux spec.md): many streams over one connection, as a state machine without I/O. Bytes go
+ * in and become events; frames come out when asked for. The user embeds YamuxStream in its own stream and
+ * owns that memory again when `released` says so. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,7 +13,7 @@
 #define YAMUX_HEADER_BYTES 12
 #define YAMUX_WINDOW_INITIAL (256U * 1024) /* of each stream, both ways, by the spec */
 #define YAMUX_WINDOW_MAX (16U * 1024 * 1024)
-#define YAMUX_PINGS_MAX 32 /* unanswered by us, and streams refused: a peer that sends more and reads nothing is cut off */
+#define YAMUX_PINGS_MAX 32 /* unanswered, and streams refused: a peer that goes beyond is cut off */
 
 typedef enum YamuxGoAway { YAMUX_NORMAL, YAMUX_PROTOCOL_ERROR, YAMUX_INTERNAL_ERROR } YamuxGoAway;
 
@@ -68,11 +68,11 @@ struct Yamux {
         const YamuxEvents *events; /* borrowed */
         void *userdata;
         bool is_client;
-        uint32_t next_id;       /* of our next stream */
-        uint32_t last_peer_id;  /* the highest of the peer's */
-        YamuxStream *streams;   /* open ones, by id; the user's memory */
-        YamuxStream *queue;     /* those with a frame to send */
-        YamuxStream *closing;   /* those whose last frame is to be sent */
+        uint32_t next_id;                /* of our next stream */
+        uint32_t last_peer_id;           /* the highest of the peer's */
+        YamuxStream *streams;            /* open ones, by id; the user's memory */
+        YamuxStream *queue;              /* those with a frame to send */
+        YamuxStream *closing;            /* those whose last frame is to be sent */
         uint32_t pings[YAMUX_PINGS_MAX]; /* to be answered */
         unsigned n_pings;
         uint32_t refused[YAMUX_PINGS_MAX]; /* ids of streams to be reset */
@@ -81,7 +81,7 @@ struct Yamux {
         uint32_t ping_value;
         bool must_go_away;
         uint32_t go_away_code;
-        bool may_grow;          /* windows may grow */
+        bool may_grow;            /* windows may grow */
         uint32_t round_trip_usec; /* as the user measures it; 0: unknown */
 
         /* the frame being read */
@@ -98,8 +98,8 @@ void yamux_init(Yamux *y, bool is_client, const YamuxEvents *events, void *userd
 /* Releases all streams, also open ones. */
 void yamux_done(Yamux *y);
 
-/* Takes N bytes. Returns 0; -EPROTO when the peer broke the rules, -ENOBUFS when it went beyond a limit: then the
- * session is over. */
+/* Takes N bytes. Returns 0; -EPROTO when the peer broke the rules, -ENOBUFS when it went beyond a limit: then
+ * the session is over. */
 int yamux_input(Yamux *y, const uint8_t *data, size_t n);
 
 /* Opens a stream on S, zeroed. Returns 0, or -ENOBUFS when the ids are used up. */
@@ -120,7 +120,7 @@ void yamux_end(YamuxStream *s, uint8_t ret[static YAMUX_HEADER_BYTES]);
 /* N of the bytes that `data` gave have been read by whoever they are for: the peer may send as many more. */
 void yamux_consumed(YamuxStream *s, size_t n, uint64_t now_usec);
 
-/* The user is done with S: RST is sent unless both directions have ended. `released` follows, now or later. */
+/* The user is done with S: RST is sent unless both directions have ended. `released` follows. */
 void yamux_close(YamuxStream *s);
 
 void yamux_ping(Yamux *y, uint32_t value);
@@ -128,11 +128,12 @@ void yamux_go_away(Yamux *y, YamuxGoAway code);
 
 /* True while yamux_output() has something. */
 static inline bool yamux_has_output(const Yamux *y) {
-        return y->queue || y->closing || y->n_pings > 0 || y->n_refused > 0 || y->must_ping || y->must_go_away;
+        return y->queue || y->closing || y->n_pings > 0 || y->n_refused > 0 || y->must_ping ||
+               y->must_go_away;
 }
 
-/* Write control frames, whole ones, to ROOM bytes at DATA. The first kind may overtake whatever data waits to be sent; the last
- * frames of closed streams may not, because what such a stream has said before, its SYN perhaps, still has to come first. Return
- * the bytes written. */
+/* Write control frames, whole ones, to ROOM bytes at DATA. The first kind may overtake whatever data waits to
+ * be sent; the last frames of closed streams may not, because what such a stream has said before, its SYN
+ * perhaps, still has to come first. Return the bytes written. */
 size_t yamux_output(Yamux *y, uint8_t *data, size_t room);
 size_t yamux_output_last(Yamux *y, uint8_t *data, size_t room);

@@ -19,7 +19,7 @@ typedef struct TokenUser {
 } TokenUser;
 
 struct Auth {
-        bool open; /* everybody may in */
+        bool open;                    /* everybody may in */
         TokenUser *by_hash, *by_name; /* owned */
 };
 

@@ -18,14 +18,15 @@ static const char *check_address(const char *value) {
         Address a;
 
         return address_parse(value, &a) < 0
-                ? "must be an address and a port, like \"[::]:443\" or \"127.0.0.1:8080\""
-                : NULL;
+                       ? "must be an address and a port, like \"[::]:443\" or \"127.0.0.1:8080\""
+                       : NULL;
 }
 
 static const char *check_port_range(const char *value) {
         uint16_t low, high;
 
-        return parse_port_range(value, &low, &high) < 0 ? "must be a range of ports, like \"20000-29999\"" : NULL;
+        return parse_port_range(value, &low, &high) < 0 ? "must be a range of ports, like \"20000-29999\""
+                                                        : NULL;
 }
 
 static const char *check_domain(const char *value) {
@@ -37,20 +38,23 @@ static const char *check_domain(const char *value) {
 }
 
 static const char *check_auth_method(const char *value) {
-        return streq(value, "token-file") || streq(value, "none") ? NULL : "must be \"token-file\" or \"none\"";
+        return streq(value, "token-file") || streq(value, "none") ? NULL
+                                                                  : "must be \"token-file\" or \"none\"";
 }
 
 static const char *check_label(const char *value) {
         return host_label_is_valid(value) ? NULL : "must be one label of a host name, like \"www\"";
 }
 
-#define KEY(p, t, member, ...) { .path = "server." p, .type = t, .offset = offsetof(ServerConfig, member), ##__VA_ARGS__ }
+#define KEY(p, t, member, ...) \
+        { .path = "server." p, .type = t, .offset = offsetof(ServerConfig, member), ##__VA_ARGS__ }
 
 static const ConfigKey server_keys[] = {
         KEY("domain", CONFIG_STRING, domain, .check = check_domain),
         KEY("http_listen", CONFIG_STRING_LIST, http_listen, .check = check_address, .fallback = "[::]:80"),
         KEY("https_listen", CONFIG_STRING_LIST, https_listen, .check = check_address, .fallback = "[::]:443"),
-        KEY("tunnel_listen", CONFIG_STRING_LIST, tunnel_listen, .check = check_address, .fallback = "[::]:4443"),
+        KEY("tunnel_listen", CONFIG_STRING_LIST, tunnel_listen, .check = check_address,
+            .fallback = "[::]:4443"),
         KEY("tls.certificate", CONFIG_STRING, certificate),
         KEY("tls.key", CONFIG_STRING, key),
         KEY("tcp_ports", CONFIG_STRING, tcp_ports, .check = check_port_range, .fallback = "20000-29999"),
@@ -60,9 +64,11 @@ static const ConfigKey server_keys[] = {
         KEY("names.grace", CONFIG_TIME, grace_usec, .max = 30 * 86400 * USEC_PER_SEC, .fallback = "10min"),
         KEY("names.park", CONFIG_TIME, park_usec, .max = 300 * USEC_PER_SEC, .fallback = "10s"),
         KEY("limits.clients", CONFIG_UINT, max_clients, .min = 1, .max = 1000000, .fallback = "10000"),
-        KEY("limits.tunnels_per_client", CONFIG_UINT, max_tunnels_per_client, .min = 1, .max = 10000, .fallback = "32"),
+        KEY("limits.tunnels_per_client", CONFIG_UINT, max_tunnels_per_client, .min = 1, .max = 10000,
+            .fallback = "32"),
         KEY("limits.pending", CONFIG_UINT, max_pending, .min = 1, .max = 1000000, .fallback = "1024"),
-        KEY("limits.head_bytes", CONFIG_UINT, head_bytes, .min = 256, .max = HTTP_HEAD_BYTES_MAX, .fallback = "65536"),
+        KEY("limits.head_bytes", CONFIG_UINT, head_bytes, .min = 256, .max = HTTP_HEAD_BYTES_MAX,
+            .fallback = "65536"),
         KEY("limits.head_timeout", CONFIG_TIME, head_usec, .min = USEC_PER_MSEC, .max = 3600 * USEC_PER_SEC,
             .fallback = "10s"),
         KEY("limits.stop", CONFIG_TIME, stop_usec, .max = 3600 * USEC_PER_SEC, .fallback = "1s"),
@@ -109,15 +115,18 @@ static void settle_domain(ServerConfig *c, ConfigFile *f) {
         if (!c->domain)
                 c->domain = own_fqdn();
         if (!c->domain) {
-                config_file_fault(f, NULL, "server.domain is not set; set it to the name under which tunnels are reached");
+                config_file_fault(
+                        f, NULL,
+                        "server.domain is not set; set it to the name under which tunnels are reached");
                 return;
         }
         str_lower(c->domain);
         if (!c->dev && !strchr(c->domain, '.'))
-                config_file_fault(f, origin,
-                                  "The domain \"%s\" has no dot; set server.domain to the name under which tunnels are "
-                                  "reached, like \"tunnel.example.com\"",
-                                  c->domain);
+                config_file_fault(
+                        f, origin,
+                        "The domain \"%s\" has no dot; set server.domain to the name under which tunnels are "
+                        "reached, like \"tunnel.example.com\"",
+                        c->domain);
 }
 
 /* Nothing is open by default: without authentication only loopback is served. */
@@ -126,9 +135,10 @@ static void settle_auth(ServerConfig *c, ConfigFile *f) {
         const char *keys[] = { "server.http_listen", "server.https_listen", "server.tunnel_listen" };
 
         if (!c->auth_method) {
-                config_file_fault(f, NULL,
-                                  "server.auth.method is not set; set it to \"token-file\" so that only known clients "
-                                  "get a tunnel, or try pgrokd with --dev");
+                config_file_fault(
+                        f, NULL,
+                        "server.auth.method is not set; set it to \"token-file\" so that only known clients "
+                        "get a tunnel, or try pgrokd with --dev");
                 return;
         }
         c->auth = streq(c->auth_method, "none") ? AUTH_NONE : AUTH_TOKEN_FILE;
@@ -139,10 +149,11 @@ static void settle_auth(ServerConfig *c, ConfigFile *f) {
                         Address a;
 
                         if (address_parse(lists[i]->items[k], &a) >= 0 && !address_is_loopback(&a))
-                                config_file_fault(f, config_file_origin(f, keys[i]),
-                                                  "%s: without authentication only loopback may be listened on, and "
-                                                  "%s is open to others; set server.auth.method to \"token-file\"",
-                                                  keys[i], lists[i]->items[k]);
+                                config_file_fault(
+                                        f, config_file_origin(f, keys[i]),
+                                        "%s: without authentication only loopback may be listened on, and "
+                                        "%s is open to others; set server.auth.method to \"token-file\"",
+                                        keys[i], lists[i]->items[k]);
                 }
 }
 
@@ -150,10 +161,12 @@ static void settle_tls(ServerConfig *c, ConfigFile *f) {
         if (c->dev && !c->certificate && !c->key)
                 return;
         if (!c->certificate || !c->key)
-                config_file_fault(f, config_file_origin(f, c->certificate ? "server.tls.certificate" : "server.tls.key"),
-                                  "server.tls.%s is not set; clients and https visitors need a certificate and its key "
-                                  "(PEM files)",
-                                  c->certificate ? "key" : "certificate");
+                config_file_fault(
+                        f,
+                        config_file_origin(f, c->certificate ? "server.tls.certificate" : "server.tls.key"),
+                        "server.tls.%s is not set; clients and https visitors need a certificate and its key "
+                        "(PEM files)",
+                        c->certificate ? "key" : "certificate");
 }
 
 static void settle_listeners(ServerConfig *c, ConfigFile *f) {
@@ -184,7 +197,8 @@ static bool is_set(const ServerSetting *settings, size_t n, const char *key) {
 
 static int apply_dev(ConfigFile *f, const ServerSetting *settings, size_t n) {
         for (size_t i = 0; i < ELEMENTSOF(dev_settings); i++)
-                if (!config_file_origin(f, dev_settings[i].key) && !is_set(settings, n, dev_settings[i].key)) {
+                if (!config_file_origin(f, dev_settings[i].key) &&
+                    !is_set(settings, n, dev_settings[i].key)) {
                         int r = apply_settings(f, &dev_settings[i], 1);
 
                         if (r < 0)
@@ -205,8 +219,8 @@ static int copy_faults(const ConfigFile *f, ConfigList *ret) {
         return faults->n > 0 ? -EINVAL : 0;
 }
 
-int server_config_load(ServerConfig *c, const ConfigList *paths, const ServerSetting *settings, size_t n_settings,
-                       bool dev, ConfigList *ret_faults) {
+int server_config_load(ServerConfig *c, const ConfigList *paths, const ServerSetting *settings,
+                       size_t n_settings, bool dev, ConfigList *ret_faults) {
         _cleanup_(config_file_freep) ConfigFile *f = NULL;
         int r = config_file_new(&f, &server_schema, c);
 

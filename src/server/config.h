@@ -38,10 +38,10 @@ typedef struct ServerSetting {
 
 #define SERVER_SETTINGS_MAX 64
 
-/* PATHS: files and folders to read. Fills a zeroed *C; faults are lines for a person, owned by the caller. Returns 0,
- * -EINVAL when there are faults, or -ENOMEM. *C is to be done in any case. */
-int server_config_load(ServerConfig *c, const ConfigList *paths, const ServerSetting *settings, size_t n_settings,
-                       bool dev, ConfigList *ret_faults);
+/* PATHS: files and folders to read. Fills a zeroed *C; faults are lines for a person, owned by the caller.
+ * Returns 0, -EINVAL when there are faults, or -ENOMEM. *C is to be done in any case. */
+int server_config_load(ServerConfig *c, const ConfigList *paths, const ServerSetting *settings,
+                       size_t n_settings, bool dev, ConfigList *ret_faults);
 
 /* Whether the files that C names can be used: certificate, key, tokens. Returns as above. */
 int server_config_check_files(const ServerConfig *c, ConfigList *ret_faults);

@@ -19,17 +19,17 @@
 #define DAY_SEC 86400
 
 typedef struct DevLeaf {
-        char *name; /* owned */
+        char *name;                                   /* owned */
         gnutls_certificate_credentials_t credentials; /* owned */
         UT_hash_handle hh;
 } DevLeaf;
 
 struct DevCa {
-        gnutls_x509_crt_t certificate; /* owned */
-        gnutls_x509_privkey_t key;     /* owned */
+        gnutls_x509_crt_t certificate;  /* owned */
+        gnutls_x509_privkey_t key;      /* owned */
         gnutls_x509_privkey_t leaf_key; /* owned: of all leaves of this run */
-        pthread_mutex_t lock;          /* for what follows */
-        DevLeaf *leaves;               /* owned, by name */
+        pthread_mutex_t lock;           /* for what follows */
+        DevLeaf *leaves;                /* owned, by name */
 };
 
 static int new_key(gnutls_x509_privkey_t *ret) {
@@ -38,7 +38,8 @@ static int new_key(gnutls_x509_privkey_t *ret) {
 
         if (r < 0)
                 return r;
-        r = gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0);
+        r = gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA,
+                                         GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0);
         if (r < 0) {
                 gnutls_x509_privkey_deinit(key);
                 return r;
@@ -48,7 +49,8 @@ static int new_key(gnutls_x509_privkey_t *ret) {
 }
 
 /* What the CA's certificate and its leaves have in common. Valid from yesterday: clocks differ. */
-static int fill_certificate(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *common_name, int days) {
+static int fill_certificate(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *common_name,
+                            int days) {
         uint8_t serial[16];
         time_t now = time(NULL);
         int r;
@@ -108,10 +110,12 @@ static int add_names(gnutls_x509_crt_t crt, const char *name) {
 
         if (r < 0 || !streq(name, "localhost"))
                 return r;
-        r = gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_IPADDRESS, v4, sizeof(v4), GNUTLS_FSAN_APPEND);
+        r = gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_IPADDRESS, v4, sizeof(v4),
+                                                 GNUTLS_FSAN_APPEND);
         if (r < 0)
                 return r;
-        return gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_IPADDRESS, v6, sizeof(v6), GNUTLS_FSAN_APPEND);
+        return gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_IPADDRESS, v6, sizeof(v6),
+                                                    GNUTLS_FSAN_APPEND);
 }
 
 static int sign_leaf(DevCa *ca, gnutls_x509_crt_t crt, const char *name) {
@@ -245,9 +249,10 @@ static int load_or_make_ca(DevCa *ca, const char *folder, char **ret_why) {
         if (r > 0) {
                 r = load_ca(ca, certificate_file, key_file);
                 if (r < 0)
-                        *ret_why = str_format("Can't use the development CA in %s: %s; remove the folder to get a "
-                                              "new one",
-                                              folder, strerror(-r));
+                        *ret_why = str_format(
+                                "Can't use the development CA in %s: %s; remove the folder to get a "
+                                "new one",
+                                folder, strerror(-r));
                 return r;
         }
         if (r >= 0)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The private CA of --dev: made once in the user's state folder, where pgrok --dev finds its certificate, and a
- * certificate of the exact name for each SNI, because clients refuse a wildcard below localhost. */
+/* The private CA of --dev: made once in the user's state folder, where pgrok --dev finds its certificate, and
+ * a certificate of the exact name for each SNI, because clients refuse a wildcard below localhost. */
 
 #include "net/tls.h"
 
 typedef struct DevCa DevCa;
 
-/* FOLDER is made if it isn't there. Returns 0, or a negative errno with *RET_WHY, a sentence owned by the caller. */
+/* FOLDER is made if it isn't there. Returns 0, or a negative errno with *RET_WHY, a sentence owned by the
+ * caller. */
 int dev_ca_new(DevCa **ret, const char *folder, char **ret_why);
 
 /* A TlsSelectFn: USERDATA is the DevCa. Any thread. */

@@ -114,7 +114,9 @@ static void on_gate_message(Channel *c, const Message *m, int error, void *userd
                 const char *why = channel_explain(c);
 
                 log_debug("A connection from %s is no client: %s", address_format(&g->peer, peer),
-                          m ? message_type_to_string(m->type) : why ? why : strerror(-error));
+                          m     ? message_type_to_string(m->type)
+                          : why ? why
+                                : strerror(-error));
                 gate_free(g);
         }
 }

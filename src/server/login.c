@@ -125,8 +125,8 @@ static void on_login(Worker *w, Mail *mail) {
 
         l->why = login_decide(l, session);
         if (l->why) {
-                log_struct(LOG_WARNING, LOG_FIELDS({ "PGROK_EVENT", "refused" }), "Refused a client from %s: %s",
-                           address_format(&l->spec.peer, peer), l->why);
+                log_struct(LOG_WARNING, LOG_FIELDS({ "PGROK_EVENT", "refused" }),
+                           "Refused a client from %s: %s", address_format(&l->spec.peer, peer), l->why);
                 session.worker = l->from;
         } else
                 server_session_began(s, session.worker);
@@ -135,7 +135,8 @@ static void on_login(Worker *w, Mail *mail) {
 
 /* ---- the accepting shard ---- */
 
-void login_post(Shard *sh, Stream *stream, Buffer *rest, Mux *mux, const MessageAuth *auth, const Address *peer) {
+void login_post(Shard *sh, Stream *stream, Buffer *rest, Mux *mux, const MessageAuth *auth,
+                const Address *peer) {
         Login *l = new0(Login, 1);
 
         stream_detach(stream);

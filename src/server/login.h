@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A login on its way: from the shard that accepted the connection to main, which knows the users and the clients, and
- * from there to the shard that gets the session. */
+/* A login on its way: from the shard that accepted the connection to main, which knows the users and the
+ * clients, and from there to the shard that gets the session. */
 
 #include "net/mux.h"
 #include "proto/message.h"
 #include "server/shard.h"
 
-/* Owns STREAM, on which Auth came, REST (or NULL), and the MUX that STREAM belongs to (NULL for classic), all of SH's
- * worker; AUTH and PEER are copied. loop: the shard's */
-void login_post(Shard *sh, Stream *stream, Buffer *rest, Mux *mux, const MessageAuth *auth, const Address *peer);
+/* Owns STREAM, on which Auth came, REST (or NULL), and the MUX that STREAM belongs to (NULL for classic), all
+ * of SH's worker; AUTH and PEER are copied. loop: the shard's */
+void login_post(Shard *sh, Stream *stream, Buffer *rest, Mux *mux, const MessageAuth *auth,
+                const Address *peer);
 
 /* Tells main that the session of SPEC on SH has ended. loop: the shard's */
 void logout_post(Shard *sh, const SessionSpec *spec);

@@ -18,7 +18,8 @@ enum {
         OPTION_SETTING, /* from here on: an index into setting_options */
 };
 
-/* Options that are keys of the configuration; the ones behind the gap are spelled as ngrok 1.x and jerson/pgrok do. */
+/* Options that are keys of the configuration; the ones behind the gap are spelled as ngrok 1.x and
+ * jerson/pgrok do. */
 static const struct {
         const char *name, *key;
 } setting_options[] = {
@@ -53,7 +54,8 @@ void server_options_help(void) {
         fputs("Usage: pgrokd [OPTION]...\n"
               "Serve tunnels: accept pgrok clients, and lead visitors to them.\n"
               "\n"
-              "  --config PATH           read this file or folder (repeatable; default " PGROK_CONFIG_DIR ")\n"
+              "  --config PATH           read this file or folder (repeatable; default " PGROK_CONFIG_DIR
+              ")\n"
               "  --dev                   try it out: loopback only, no authentication, a certificate of its own;\n"
               "                          domain localhost, http 8080, https 8443, tunnels 4443\n"
               "  --check                 read the configuration, tell what is wrong with it, and end\n"
@@ -125,12 +127,12 @@ int server_options_parse(int argc, char *argv[], ServerOptions *ret) {
 
         memcpy(options, plain_options, sizeof(plain_options));
         for (size_t i = 0; i < ELEMENTSOF(setting_options); i++)
-                options[ELEMENTSOF(plain_options) + i] = (struct option) {
+                options[ELEMENTSOF(plain_options) + i] = (struct option){
                         .name = setting_options[i].name,
                         .has_arg = required_argument,
                         .val = OPTION_SETTING + (int) i,
                 };
-        *ret = (ServerOptions) {};
+        *ret = (ServerOptions){};
         while ((option = getopt_long_only(argc, argv, "", options, NULL)) >= 0) {
                 r = option == '?' ? -EINVAL : set_option(ret, option, optarg);
                 if (r < 0)

@@ -14,7 +14,7 @@ typedef struct ServerOptions {
         bool dev, check, help, version;
 } ServerOptions;
 
-/* Returns 0, or -EINVAL when the usage is bad, which has been told on stderr. *RET is to be done in any case. */
+/* Returns 0, or -EINVAL when the usage is bad, which was told on stderr. *RET is to be done in any case. */
 int server_options_parse(int argc, char *argv[], ServerOptions *ret);
 void server_options_done(ServerOptions *o);
 void server_options_help(void);

@@ -16,40 +16,40 @@
 #define CLIENT_ID_LENGTH_MIN 16
 #define CLIENT_ID_LENGTH_MAX 64
 #define RANDOM_NAME_ATTEMPTS 64
-#define STICKY_MAX 256         /* a client; beyond, what it gets is new each time */
-#define CLAIMS_MAX 1000000     /* names, and ports, also reserved ones */
+#define STICKY_MAX 256        /* a client; beyond, what it gets is new each time */
+#define CLAIMS_MAX 1000000    /* names, and ports, also reserved ones */
 #define AWAY_CLIENTS_FACTOR 4 /* known clients, also away ones, for each that may be here */
 
 /* What a client got without asking for it by name, to get it again. */
 typedef struct Sticky {
-        char *key;   /* owned: "tcp:SUBDOMAIN", or "http#N" for the N-th such request of a session */
-        char *host;  /* owned, or NULL */
+        char *key;  /* owned: "tcp:SUBDOMAIN", or "http#N" for the N-th such request of a session */
+        char *host; /* owned, or NULL */
         uint16_t port;
         struct Sticky *next;
 } Sticky;
 
 typedef struct Client {
-        char *id;            /* owned */
-        char *user;          /* owned */
-        SessionName session; /* id 0: away */
-        uint64_t away_usec;  /* since when */
-        uint64_t n_requests; /* granted to this session */
+        char *id;               /* owned */
+        char *user;             /* owned */
+        SessionName session;    /* id 0: away */
+        uint64_t away_usec;     /* since when */
+        uint64_t n_requests;    /* granted to this session */
         unsigned n_http, n_tcp; /* among them, without a wish for a name or port */
-        Tunnel *tunnels;     /* references */
-        Sticky *sticky;      /* owned */
+        Tunnel *tunnels;        /* references */
+        Sticky *sticky;         /* owned */
         unsigned n_sticky;
         UT_hash_handle hh;
 } Client;
 
 /* A name, or a port, and who may have it. */
 typedef struct Claim {
-        char *host;           /* owned; names only */
-        uint16_t port;        /* ports only */
-        int fd;               /* owned, listening; ports only */
-        char *user;           /* owned */
-        char *client_id;      /* owned: the last to have it */
+        char *host;                           /* owned; names only */
+        uint16_t port;                        /* ports only */
+        int fd;                               /* owned, listening; ports only */
+        char *user;                           /* owned */
+        char *client_id;                      /* owned: the last to have it */
         Tunnel *tunnels[TUNNEL_PROTOCOL_MAX]; /* borrowed from the client's list */
-        uint64_t free_usec;   /* since when it has none */
+        uint64_t free_usec;                   /* since when it has none */
         UT_hash_handle hh;
 } Claim;
 
@@ -251,8 +251,8 @@ static Client *client_new(Registry *r, const char *id, const char *user) {
         return c;
 }
 
-static int login(Registry *r, const char *client_id, const char *user, SessionName session, char **ret_client_id,
-                 SessionName *ret_replaced) {
+static int login(Registry *r, const char *client_id, const char *user, SessionName session,
+                 char **ret_client_id, SessionName *ret_replaced) {
         Client *c = client_find(r, client_id);
         char *id;
 
@@ -277,8 +277,8 @@ static int login(Registry *r, const char *client_id, const char *user, SessionNa
         return 0;
 }
 
-int registry_login(Registry *r, const char *client_id, const char *user, SessionName session, char **ret_client_id,
-                   SessionName *ret_replaced) {
+int registry_login(Registry *r, const char *client_id, const char *user, SessionName session,
+                   char **ret_client_id, SessionName *ret_replaced) {
         int e;
 
         pthread_rwlock_wrlock(&r->lock);
@@ -294,7 +294,7 @@ void registry_logout(Registry *r, const char *client_id, uint64_t session_id, ui
         c = client_find(r, client_id);
         if (c && c->session.id == session_id) {
                 client_drop_tunnels(r, c, now_usec);
-                c->session = (SessionName) {};
+                c->session = (SessionName){};
                 c->away_usec = now_usec;
                 r->counts.clients--;
         }
@@ -376,7 +376,8 @@ static Claim *try_port(Registry *r, uint16_t port, const Client *client) {
         Address address = r->options.tcp_address;
 
         if (c)
-                return !claim_is_used(c) && claim_allows(c, client) && claim_set_owner(c, client) >= 0 ? c : NULL;
+                return !claim_is_used(c) && claim_allows(c, client) && claim_set_owner(c, client) >= 0 ? c
+                                                                                                       : NULL;
         c = new0(Claim, 1);
         if (!c)
                 return NULL;
@@ -567,7 +568,7 @@ void registry_count(Registry *r, RegistryCounts *ret) {
 
 /* ---- forgetting ---- */
 
-/* Nobody accepts on the port of an absent client: those who have waited long enough in its backlog are reset. */
+/* Nobody accepts on the port of an absent client: who has waited long enough in its backlog is reset. */
 static void claim_reset_visitors(const Claim *c) {
         struct linger linger = { .l_onoff = 1, .l_linger = 0 };
 

@@ -5,8 +5,8 @@
  * that is never held across a callback.
  *
  * A name belongs to a user, and stays reserved for a grace time after its tunnel ended; so does a port,
- * whose socket keeps listening meanwhile. A client is known by its ClientId, also while it is away; what it was
- * given at random it gets again. */
+ * whose socket keeps listening meanwhile. A client is known by its ClientId, also while it is away; what it
+ * was given at random it gets again. */
 
 #include <stdbool.h>
 
@@ -46,11 +46,11 @@ int registry_find_session(Registry *r, const char *client_id, SessionName *ret);
 /* ---- main only ---- */
 
 /* A client of USER has passed authentication and gets SESSION, which replaces its earlier one: *RET_REPLACED
- * (id 0: there was none) is to be closed, its tunnels are gone already. CLIENT_ID gets a new one in its place when it is empty or
- * not 16–64 of [A-Za-z0-9_-]. Returns 0 with *RET_CLIENT_ID, owned by the caller; -EKEYREJECTED when the id
- * is another user's, -ENOBUFS when there are too many clients, or -ENOMEM. */
-int registry_login(Registry *r, const char *client_id, const char *user, SessionName session, char **ret_client_id,
-                   SessionName *ret_replaced);
+ * (id 0: there was none) is to be closed, its tunnels are gone already. CLIENT_ID gets a new one in its place
+ * when it is empty or not 16–64 of [A-Za-z0-9_-]. Returns 0 with *RET_CLIENT_ID, owned by the caller;
+ * -EKEYREJECTED when the id is another user's, -ENOBUFS when there are too many clients, or -ENOMEM. */
+int registry_login(Registry *r, const char *client_id, const char *user, SessionName session,
+                   char **ret_client_id, SessionName *ret_replaced);
 
 /* The session has ended: its tunnels go, their names and ports stay reserved from NOW on. */
 void registry_logout(Registry *r, const char *client_id, uint64_t session_id, uint64_t now_usec);
@@ -60,14 +60,14 @@ typedef struct TunnelGrant {
         int fd;         /* owned: the listening socket of a tcp tunnel, else -1. The registry keeps one too */
 } TunnelGrant;
 
-/* Registers the tunnels of one ReqTunnel, all or none. Returns their number; -ESTALE when the session isn't the
- * client's any more; -EEXIST (name taken), -EADDRINUSE (port taken), -ENOBUFS (a limit), -EKEYREJECTED, -EINVAL with *RET_WHY, a
- * sentence for the client, owned by the caller; or -ENOMEM. */
+/* Registers the tunnels of one ReqTunnel, all or none. Returns their number; -ESTALE when the session isn't
+ * the client's any more; -EEXIST (name taken), -EADDRINUSE (port taken), -ENOBUFS (a limit), -EKEYREJECTED,
+ * -EINVAL with *RET_WHY, a sentence for the client, owned by the caller; or -ENOMEM. */
 int registry_add(Registry *r, const char *client_id, SessionName session, const MessageReqTunnel *m,
                  TunnelGrant ret[static TUNNEL_PROTOCOL_MAX], char **ret_why);
 
-/* Forgets reservations whose grace is over, and resets visitors of ports whose client stays away. Returns true
- * while there are reservations. */
+/* Forgets reservations whose grace is over, and resets visitors of ports whose client stays away. Returns
+ * true while there are reservations. */
 bool registry_sweep(Registry *r, uint64_t now_usec);
 
 /* Closes the sockets of tcp tunnels, for a server that stops. */

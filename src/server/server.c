@@ -64,7 +64,8 @@ static void server_stop(Server *s, int signal) {
 
 static void on_server_signal(uv_signal_t *handle, int signal) {
         if (signal == SIGHUP)
-                log_warning("This version reads its configuration at the start only; restart it for a new one");
+                log_warning(
+                        "This version reads its configuration at the start only; restart it for a new one");
         else
                 server_stop(handle->data, signal);
 }
@@ -280,7 +281,8 @@ static void describe_sockets(const Server *s, ListenerKind kind, const char *nam
         ret[0] = '\0';
         for (unsigned i = 0; i < s->n_sockets && n < size; i++)
                 if (s->sockets[i].kind == kind)
-                        n += (size_t) snprintf(ret + n, size - n, "%s%s%s", n == 0 ? name : ",", n == 0 ? "=" : "",
+                        n += (size_t) snprintf(ret + n, size - n, "%s%s%s", n == 0 ? name : ",",
+                                               n == 0 ? "=" : "",
                                                address_format(&s->sockets[i].address, address));
 }
 
@@ -292,8 +294,8 @@ static void server_tell_ready(const Server *s) {
         describe_sockets(s, LISTEN_TUNNEL, " tunnel", tunnel, sizeof(tunnel));
         printf("Ready: domain=%s%s%s%s\n", s->config->domain, http, https, tunnel);
         fflush(stdout);
-        log_struct(LOG_INFO, LOG_FIELDS({ "PGROK_EVENT", "ready" }), "Ready: domain=%s%s%s%s", s->config->domain, http,
-                   https, tunnel);
+        log_struct(LOG_INFO, LOG_FIELDS({ "PGROK_EVENT", "ready" }), "Ready: domain=%s%s%s%s",
+                   s->config->domain, http, https, tunnel);
         (void) sd_notify(0, "READY=1");
 }
 

@@ -29,7 +29,7 @@ typedef struct Server {
         unsigned n_shards;
         PublicSocket sockets[SHARD_LISTENERS_MAX];
         unsigned n_sockets;
-        DevCa *dev_ca; /* owned; NULL without --dev */
+        DevCa *dev_ca;                     /* owned; NULL without --dev */
         TlsServer *https_tls, *tunnel_tls; /* references */
 
         /* shared, locked by itself */

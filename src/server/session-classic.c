@@ -17,9 +17,9 @@
 
 #define POOL_MAX 10
 #define POOL_KEEP_USEC (60 * USEC_PER_SEC)
-#define ASK_AGAIN_USEC (5 * USEC_PER_SEC)   /* Go clients don't try again by themselves */
-#define SILENCE_USEC (30 * USEC_PER_SEC)    /* clients ping every 20 s */
-#define REQUESTS_MAX 16                     /* ReqTunnels with main; further ones wait in the connection */
+#define ASK_AGAIN_USEC (5 * USEC_PER_SEC) /* Go clients don't try again by themselves */
+#define SILENCE_USEC (30 * USEC_PER_SEC)  /* clients ping every 20 s */
+#define REQUESTS_MAX 16                   /* ReqTunnels with main; further ones wait in the connection */
 
 typedef struct ClassicSession ClassicSession;
 
@@ -38,11 +38,11 @@ typedef struct Proxy {
 
 struct ClassicSession {
         Session session;
-        Channel *control;  /* owned */
-        Timer *timer;      /* owned: the next thing that is due */
-        Proxy *pool;       /* owned, the oldest first */
-        Ask *asks;         /* owned, the oldest first */
-        Opening *waiters;  /* borrowed, the oldest first */
+        Channel *control; /* owned */
+        Timer *timer;     /* owned: the next thing that is due */
+        Proxy *pool;      /* owned, the oldest first */
+        Ask *asks;        /* owned, the oldest first */
+        Opening *waiters; /* borrowed, the oldest first */
         unsigned n_pool, n_asked, n_waiters;
         unsigned n_requests; /* ReqTunnels that main has not answered */
         unsigned target;     /* proxies to keep in the pool */
@@ -101,7 +101,7 @@ static int classic_ask_once(ClassicSession *c) {
         return 0;
 }
 
-/* As many as waiters and pool lack. What the control connection doesn't take now is asked for when it does. */
+/* As many as waiters and pool lack. What the control connection doesn't take now is asked for later. */
 static void classic_ask(ClassicSession *c) {
         while (c->n_waiters + c->target > c->n_pool + c->n_asked)
                 if (classic_ask_once(c) < 0)
@@ -298,7 +298,8 @@ int classic_session_new(Shard *shard, const SessionSpec *spec, Stream *stream, B
         }
         session_init(&c->session, &classic_ops, shard, spec);
         channel_set_writable_fn(c->control, on_control_writable);
-        (void) session_send_auth_resp(&c->session, c->control); /* a failure shows at the connection's next event */
+        (void) session_send_auth_resp(&c->session,
+                                      c->control); /* a failure shows at the connection's next event */
         classic_ask(c);
         return 0;
 }

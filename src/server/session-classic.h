@@ -6,6 +6,6 @@
 
 #include "server/session.h"
 
-/* Answers the client's Auth on STREAM and takes over from there. REST: what was read behind Auth, or NULL. Owns STREAM, REST and
- * SPEC's strings on success. Returns 0 or -ENOMEM. loop: SHARD's */
+/* Answers the client's Auth on STREAM and takes over from there. REST: what was read behind Auth, or NULL.
+ * Owns STREAM, REST and SPEC's strings on success. Returns 0 or -ENOMEM. loop: SHARD's */
 int classic_session_new(struct Shard *shard, const SessionSpec *spec, Stream *stream, Buffer *rest);

@@ -11,7 +11,7 @@
 #include "server/shard.h"
 #include "server/tunnel-request.h"
 
-#define PING_USEC (20 * USEC_PER_SEC)    /* for the round trip: the client watches over liveness too */
+#define PING_USEC (20 * USEC_PER_SEC) /* for the round trip: the client watches over liveness too */
 #define SILENCE_USEC (45 * USEC_PER_SEC)
 
 typedef struct MuxSession MuxSession;
@@ -26,9 +26,9 @@ typedef struct Starting {
 
 struct MuxSession {
         Session session;
-        Mux *mux;         /* owned */
-        Channel *control; /* owned */
-        Timer *timer;     /* owned */
+        Mux *mux;           /* owned */
+        Channel *control;   /* owned */
+        Timer *timer;       /* owned */
         Starting *starting; /* owned */
 };
 

@@ -6,8 +6,9 @@
 #include "net/mux.h"
 #include "server/session.h"
 
-/* Answers the client's Auth, which came on CONTROL, a stream of MUX, and takes over from there. REST: what was read behind Auth,
- * or NULL. Owns MUX, CONTROL, REST and SPEC's strings on success. Returns 0 or -ENOMEM. loop: SHARD's */
+/* Answers the client's Auth, which came on CONTROL, a stream of MUX, and takes over from there. REST: what
+ * was read behind Auth, or NULL. Owns MUX, CONTROL, REST and SPEC's strings on success. Returns 0 or -ENOMEM.
+ * loop: SHARD's */
 int mux_session_new(struct Shard *shard, const SessionSpec *spec, Mux *mux, Stream *control, Buffer *rest);
 
 /* Aborts the visitors of sessions that have ended. */

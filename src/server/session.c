@@ -102,7 +102,8 @@ int session_send_auth_resp(const Session *s, Channel *control) {
         return channel_queue(control, &m);
 }
 
-static int send_new_tunnel(Channel *control, const MessageReqTunnel *request, const Tunnel *t, const char *why) {
+static int send_new_tunnel(Channel *control, const MessageReqTunnel *request, const Tunnel *t,
+                           const char *why) {
         Message m = { .type = MESSAGE_NEW_TUNNEL };
 
         m.new_tunnel.req_id = request->req_id;

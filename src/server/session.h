@@ -45,12 +45,13 @@ typedef struct SessionOps {
         void (*open_stream)(Session *s, Opening *o);
         void (*cancel)(Session *s, Opening *o);
         /* The answer to one ReqTunnel: N tunnels, or none and WHY. Borrowed. */
-        void (*answer)(Session *s, const MessageReqTunnel *request, const TunnelGrant *grants, int n, const char *why);
+        void (*answer)(Session *s, const MessageReqTunnel *request, const TunnelGrant *grants, int n,
+                       const char *why);
         /* The server is going to stop: tell the client. NULL: there is no way to. */
         void (*drain)(Session *s);
         /* A connection on which the client registered for visitors. Owns STREAM. NULL: no such thing here. */
         void (*add_proxy)(Session *s, Stream *stream);
-        /* Tells every waiting visitor that the session has ended, and frees it. The shard knows it no more. */
+        /* Tells each waiting visitor that the session has ended, and frees it; the shard forgot it. */
         void (*destroy)(Session *s);
 } SessionOps;
 
@@ -59,7 +60,7 @@ struct Session {
         const SessionOps *ops;
         struct Shard *shard; /* borrowed; outlives the session */
         SessionSpec spec;
-        char label[SESSION_LABEL_MAX]; /* how people see the client: the beginning of its id's SHA-256, in hex */
+        char label[SESSION_LABEL_MAX]; /* how people see the client: its id's SHA-256 begins so */
         TcpPort *ports;                /* owned: where its tcp tunnels listen */
         UT_hash_handle hh;             /* in the shard, by id */
 };
@@ -75,15 +76,15 @@ void session_open_stream(Session *s, Opening *o, Tunnel *t, const Address *visit
 /* The visitor waits no longer. Takes one that doesn't wait. */
 void opening_cancel(Opening *o);
 
-/* For kinds of sessions: writes StartProxy to STREAM, not flushed: the relay does that with the visitor's first bytes. Returns 0, -EAGAIN
- * with nothing written, or an error. */
+/* For kinds of sessions: writes StartProxy to STREAM, not flushed: the relay does that with the visitor's
+ * first bytes. Returns 0, -EAGAIN with nothing written, or an error. */
 int opening_write_start(const Opening *o, Stream *stream);
 
 /* For kinds of sessions: hands STREAM (NULL: the session has ended) to the visitor. */
 void opening_finish(Opening *o, Stream *stream);
 
-/* For kinds of sessions, on their control channel: AuthResp, and the NewTunnels that answer REQUEST as of ops->answer. Return 0
- * or what channel_queue() does. */
+/* For kinds of sessions, on their control channel: AuthResp, and the NewTunnels that answer REQUEST as of
+ * ops->answer. Return 0 or what channel_queue() does. */
 int session_send_auth_resp(const Session *s, Channel *control);
 int session_send_answer(Channel *control, const MessageReqTunnel *request, const TunnelGrant *grants, int n,
                         const char *why);

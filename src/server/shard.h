@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* One worker's part of the server: the sessions, visitors and not yet known connections that live on its loop, and
- * its share of the public listeners. It listens while it owns a session; shard 0 always does. */
+/* One worker's part of the server: the sessions, visitors and not yet known connections that live on its
+ * loop, and its share of the public listeners. It listens while it owns a session; shard 0 always does. */
 
 #include <stdbool.h>
 

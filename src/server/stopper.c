@@ -7,8 +7,8 @@
 
 /*   STOPPING ──all idle, or time──► ABORTING ──all have answered──► the workers end, then main
  *
- * What a shard had posted before its last answer has been dealt with when that comes, and an aborted shard posts
- * nothing more: so no mail is lost when the loops end. */
+ * What a shard had posted before its last answer has been dealt with when that comes, and an aborted shard
+ * posts nothing more: so no mail is lost when the loops end. */
 
 typedef struct StopMail {
         Mail mail;

@@ -9,7 +9,8 @@ struct Shard;
 
 typedef struct TcpPort TcpPort;
 
-/* Owns FD (listening) and takes a reference to T. Adds itself to *LIST. Failures are logged. loop: the shard's */
+/* Owns FD (listening) and takes a reference to T. Adds itself to *LIST. Failures are logged. loop: the
+ * shard's */
 void tcp_port_open(TcpPort **list, struct Shard *shard, int fd, Tunnel *t);
 
 /* Closes all of *LIST. */

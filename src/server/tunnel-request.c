@@ -11,8 +11,8 @@
 typedef struct TunnelRequest {
         Mail mail;
         SessionName session;
-        char *client_id, *label; /* owned */
-        Message request;         /* owned: a ReqTunnel */
+        char *client_id, *label;                 /* owned */
+        Message request;                         /* owned: a ReqTunnel */
         TunnelGrant grants[TUNNEL_PROTOCOL_MAX]; /* owned, n of them */
         int n;                                   /* negative: refused */
         char *why;                               /* owned: then the reason */
@@ -39,7 +39,8 @@ static void on_tunnel_answered(Worker *w, Mail *mail) {
         if (s && r->n != -ESTALE) {
                 for (int i = 0; i < r->n; i++)
                         if (r->grants[i].fd >= 0)
-                                tcp_port_open(&s->ports, s->shard, TAKE_FD(r->grants[i].fd), r->grants[i].tunnel);
+                                tcp_port_open(&s->ports, s->shard, TAKE_FD(r->grants[i].fd),
+                                              r->grants[i].tunnel);
                 s->ops->answer(s, &r->request.req_tunnel, r->grants, r->n, r->why ? r->why : "Out of memory");
         }
         tunnel_request_free(r);
@@ -64,12 +65,14 @@ static void retry_parked(Server *s) {
 
 static void log_answer(const TunnelRequest *r) {
         for (int i = 0; i < r->n; i++)
-                log_struct(LOG_INFO,
-                           LOG_FIELDS({ "PGROK_EVENT", "tunnel" }, { "PGROK_TUNNEL", r->grants[i].tunnel->url },
-                                      { "PGROK_USER", r->grants[i].tunnel->user }, { "PGROK_CLIENT", r->label }),
-                           "Tunnel %s leads to client %s", r->grants[i].tunnel->url, r->label);
+                log_struct(
+                        LOG_INFO,
+                        LOG_FIELDS({ "PGROK_EVENT", "tunnel" }, { "PGROK_TUNNEL", r->grants[i].tunnel->url },
+                                   { "PGROK_USER", r->grants[i].tunnel->user }, { "PGROK_CLIENT", r->label }),
+                        "Tunnel %s leads to client %s", r->grants[i].tunnel->url, r->label);
         if (r->why)
-                log_struct(LOG_WARNING, LOG_FIELDS({ "PGROK_EVENT", "refused" }, { "PGROK_CLIENT", r->label }),
+                log_struct(LOG_WARNING,
+                           LOG_FIELDS({ "PGROK_EVENT", "refused" }, { "PGROK_CLIENT", r->label }),
                            "Refused a tunnel to client %s: %s", r->label, r->why);
 }
 
@@ -77,7 +80,8 @@ static void on_tunnel_request(Worker *w, Mail *mail) {
         TunnelRequest *r = container_of(mail, TunnelRequest, mail);
         Server *s = w->userdata;
 
-        r->n = registry_add(s->registry, r->client_id, r->session, &r->request.req_tunnel, r->grants, &r->why);
+        r->n = registry_add(s->registry, r->client_id, r->session, &r->request.req_tunnel, r->grants,
+                            &r->why);
         log_answer(r);
         if (r->n > 0)
                 retry_parked(s);
@@ -102,8 +106,8 @@ int tunnel_request_post(Session *s, const MessageReqTunnel *m) {
                 return -ENOMEM;
         r->session = (SessionName) { .worker = s->shard->worker->index, .id = s->spec.id };
         r->request.type = MESSAGE_REQ_TUNNEL;
-        if (copy_request(m, &r->request.req_tunnel) < 0 || str_replace(&r->client_id, s->spec.client_id) < 0 ||
-            str_replace(&r->label, s->label) < 0) {
+        if (copy_request(m, &r->request.req_tunnel) < 0 ||
+            str_replace(&r->client_id, s->spec.client_id) < 0 || str_replace(&r->label, s->label) < 0) {
                 tunnel_request_free(r);
                 return -ENOMEM;
         }

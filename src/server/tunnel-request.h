@@ -5,5 +5,6 @@
 
 #include "server/session.h"
 
-/* M is copied. The answer comes through ops->answer, unless S ends before. Returns 0 or -ENOMEM. loop: the session's */
+/* M is copied. The answer comes through ops->answer, unless S ends before. Returns 0 or -ENOMEM. loop: the
+ * session's */
 int tunnel_request_post(Session *s, const MessageReqTunnel *m);

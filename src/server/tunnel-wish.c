@@ -54,8 +54,9 @@ static int drop_unserved(const WishRules *rules, TunnelWish *w, char **ret_why) 
                 if (is_served(rules, p))
                         w->protocols[n++] = p;
                 else if (!both)
-                        return refuse(-EINVAL, ret_why,
-                                      str_format("This server doesn't serve %s", tunnel_protocol_to_string(p)));
+                        return refuse(
+                                -EINVAL, ret_why,
+                                str_format("This server doesn't serve %s", tunnel_protocol_to_string(p)));
         }
         if (n == 0)
                 return refuse(-EINVAL, ret_why, str_format("This server serves neither http nor https"));
@@ -65,11 +66,14 @@ static int drop_unserved(const WishRules *rules, TunnelWish *w, char **ret_why) 
 
 static int set_subdomain(const char *label, const WishRules *rules, TunnelWish *w, char **ret_why) {
         if (!host_label_is_valid(label))
-                return refuse(-EINVAL, ret_why,
-                              str_format("The subdomain \"%s\" is not one label of letters, digits and hyphens", label));
+                return refuse(
+                        -EINVAL, ret_why,
+                        str_format("The subdomain \"%s\" is not one label of letters, digits and hyphens",
+                                   label));
         for (size_t i = 0; i < rules->reserved->n; i++)
                 if (str_equal_nocase(label, strlen(label), rules->reserved->items[i]))
-                        return refuse(-EKEYREJECTED, ret_why, str_format("The subdomain %s is reserved", label));
+                        return refuse(-EKEYREJECTED, ret_why,
+                                      str_format("The subdomain %s is reserved", label));
         if (strlen(label) + 1 + strlen(rules->domain) > HOSTNAME_LENGTH_MAX)
                 return refuse(-EINVAL, ret_why, str_format("The subdomain %s is too long", label));
         snprintf(w->host, sizeof(w->host), "%.63s.%.189s", label, rules->domain);
@@ -99,7 +103,8 @@ static int set_hostname(const char *name, const WishRules *rules, TunnelWish *w,
 }
 
 static int parse_host(const MessageReqTunnel *m, const WishRules *rules, TunnelWish *w, char **ret_why) {
-        _cleanup_free_ char *hostname = strdup(message_str(m->hostname)), *subdomain = strdup(message_str(m->subdomain));
+        _cleanup_free_ char *hostname = strdup(message_str(m->hostname)),
+                            *subdomain = strdup(message_str(m->subdomain));
         char *h, *s;
 
         if (!hostname || !subdomain)

@@ -10,7 +10,7 @@
 #include "proto/message.h"
 #include "server/tunnel.h"
 
-typedef struct WishRules { /* all borrowed */
+typedef struct WishRules {              /* all borrowed */
         const char *domain;             /* lower case */
         const ConfigList *reserved;     /* labels that nobody gets */
         bool foreign_hosts;             /* host names outside the domain may be had */
@@ -25,11 +25,12 @@ typedef struct TunnelWish {
         uint16_t remote_port;                          /* 0: any */
 } TunnelWish;
 
-/* Returns 0, -EINVAL (or -EKEYREJECTED for names that are not given out) with *RET_WHY a sentence for the client,
- * owned by the caller, or -ENOMEM. */
+/* Returns 0, -EINVAL (or -EKEYREJECTED for names that are not given out) with *RET_WHY a sentence for the
+ * client, owned by the caller, or -ENOMEM. */
 int tunnel_wish_parse(const MessageReqTunnel *m, const WishRules *rules, TunnelWish *ret, char **ret_why);
 
 bool tunnel_wish_has_host(const TunnelWish *w); /* http or https is among the protocols */
 
-/* "http://host", with ":port" unless it is the protocol's own; "tcp://domain:port". Owned by the caller, or NULL. */
+/* "http://host", with ":port" unless it is the protocol's own; "tcp://domain:port". Owned by the caller, or
+ * NULL. */
 char *tunnel_url(const WishRules *rules, TunnelProtocol protocol, const char *host, uint16_t port);

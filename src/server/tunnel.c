@@ -44,8 +44,8 @@ int tunnel_new(Tunnel **ret, TunnelProtocol protocol, const char *url, const cha
         t->protocol = protocol;
         t->port = port;
         t->session = session;
-        if (str_replace(&t->url, url) < 0 || str_replace(&t->host, host) < 0 || str_replace(&t->user, user) < 0 ||
-            encode_http_auth(http_auth, &t->http_auth) < 0)
+        if (str_replace(&t->url, url) < 0 || str_replace(&t->host, host) < 0 ||
+            str_replace(&t->user, user) < 0 || encode_http_auth(http_auth, &t->http_auth) < 0)
                 return -ENOMEM;
         *ret = TAKE_PTR(t);
         return 0;

@@ -19,8 +19,8 @@
 /*   HEAD ──► lookup ──► [PARKED ──► lookup] ──► [move to the session's shard] ──► OPENING ──► RELAY ──► gone
  *    tcp ──────────────────────────────────────────────────────────────┘
  *
- * Any state but RELAY may end in ANSWER (http) or a reset (tcp). Only the first request of a connection is looked
- * at; visitor_on_head() is where each request will be. */
+ * Any state but RELAY may end in ANSWER (http) or a reset (tcp). Only the first request of a connection is
+ * looked at; visitor_on_head() is where each request will be. */
 
 #define VISITOR_OPEN_USEC (30 * USEC_PER_SEC)
 #define VISITOR_WITHHOLD_USEC (5 * USEC_PER_SEC)
@@ -132,8 +132,8 @@ static void visitor_refuse_away(Visitor *v) {
 }
 
 static void visitor_refuse_unknown(Visitor *v, const HttpHead *head) {
-        _cleanup_free_ char *text = str_format("Tunnel %.*s not found", (int) head->host_header.length,
-                                               head->host_header.data);
+        _cleanup_free_ char *text =
+                str_format("Tunnel %.*s not found", (int) head->host_header.length, head->host_header.data);
 
         visitor_refuse(v, 404, "", text ? text : "Tunnel not found");
 }
@@ -175,7 +175,8 @@ static void visitor_log_end(const Visitor *v, const RelayResult *result) {
         snprintf(out, sizeof(out), "%llu", (unsigned long long) result->b_to_a_bytes);
         log_struct(LOG_DEBUG,
                    LOG_FIELDS({ "PGROK_EVENT", "connection" }, { "PGROK_TUNNEL", v->tunnel->url },
-                              { "PGROK_USER", v->tunnel->user }, { "PGROK_VISITOR", address_format(&v->peer, peer) },
+                              { "PGROK_USER", v->tunnel->user },
+                              { "PGROK_VISITOR", address_format(&v->peer, peer) },
                               { "PGROK_DURATION_USEC", duration }, { "PGROK_BYTES_IN", in },
                               { "PGROK_BYTES_OUT", out }),
                    "Visitor %s of %s: %s bytes in, %s out%s%s", peer, v->tunnel->url, in, out,
@@ -417,7 +418,8 @@ void visitor_new_http(Shard *sh, int fd, const Address *peer, bool https) {
 
         if (!v)
                 return;
-        r = https ? stream_tls_new_server(&v->stream, sh->worker, fd, sh->server->https_tls, STREAM_TLS_LENIENT_END)
+        r = https ? stream_tls_new_server(&v->stream, sh->worker, fd, sh->server->https_tls,
+                                          STREAM_TLS_LENIENT_END)
                   : stream_fd_new(&v->stream, sh->worker, fd);
         if (r >= 0) {
                 TAKE_FD(owned);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* One connection from the internet, from accept to its end. It finds its tunnel, moves to the shard of the tunnel's
- * session, gets a stream to the client and is relayed. Nobody owns it but itself and, at a stop, its shard. */
+/* One connection from the internet, from accept to its end. It finds its tunnel, moves to the shard of the
+ * tunnel's session, gets a stream to the client and is relayed. Nobody owns it but itself and, at a stop, its
+ * shard. */
 
 #include "server/shard.h"
 

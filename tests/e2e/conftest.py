@@ -10,7 +10,9 @@ import pytest
 import local
 from classic import HandClient, HandServer
 from daemons import PATIENCE, Client, Server, environment, free_port_range
+from yamux import MuxClient
 
+TRANSPORT = os.environ.get("PGROK_TEST_TRANSPORT")  # of each client that doesn't choose one: auto, mux or classic
 LOG_LEVEL = os.environ.get("PGROK_TEST_LOG_LEVEL", "info")
 
 
@@ -41,10 +43,15 @@ class Place:
     def client(self, server, *arguments, dev=True):
         """A pgrok towards `server`, with the targets and options in `arguments`."""
         common = ["--server", server.address, "--log-level", LOG_LEVEL]
+        if TRANSPORT and not any(str(a).startswith("--transport") for a in arguments):
+            common.append(f"--transport={TRANSPORT}")
         return Client(self, [*(["--dev"] if dev else []), *common, *arguments])
 
     def hand_client(self, server, **options):
         return self.keep(HandClient(server.tunnel, **options))
+
+    def mux_client(self, server, port=None, **options):
+        return self.keep(MuxClient(port or server.tunnel, **options))
 
     def hand_server(self, **options):
         return self.keep(HandServer(self.certificate(), **options))
