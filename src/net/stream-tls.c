@@ -287,17 +287,24 @@ static ssize_t stream_tls_receive(StreamTls *t, void *data, size_t n) {
         return i < TLS_BYTELESS_MAX ? k : GNUTLS_E_TOO_MANY_EMPTY_PACKETS;
 }
 
+/* What a read says before GnuTLS is asked; 1: it must be. */
+static int stream_tls_standing(const StreamTls *t) {
+        if (t->state == TLS_FAILED)
+                return t->error;
+        if (t->state != TLS_OPEN)
+                return -EAGAIN;
+        return t->has_end ? 0 : 1;
+}
+
 /* As many records as there are and fit, so that what reads us makes few calls too. An end or an error behind
  * bytes is kept for the next call. */
 static ssize_t stream_tls_read(Stream *s, void *data, size_t n) {
         StreamTls *t = stream_tls(s);
+        ssize_t k = stream_tls_standing(t);
         size_t got = 0;
-        ssize_t k = 1;
 
-        if (t->state != TLS_OPEN)
-                return t->state == TLS_FAILED ? t->error : -EAGAIN;
-        if (t->has_end)
-                return 0;
+        if (k <= 0)
+                return k;
         while (k > 0 && got < n && (got == 0 || stream_tls_has_input(t))) {
                 k = stream_tls_receive(t, (uint8_t*) data + got, n - got);
                 got += k > 0 ? (size_t) k : 0;
