@@ -283,8 +283,11 @@ static void on_go_away(Mux *m _unused_, void *userdata) {
         s->ops->draining(s, s->userdata);
 }
 
-static void on_mux_emptied(Mux *m _unused_, void *userdata) {
-        session_end(userdata, SESSION_LOST, "the session is drained");
+static void on_mux_emptied(Mux *m, void *userdata) {
+        Session *s = userdata;
+
+        mux_end(m);
+        timer_start(s->deadline, MUX_FAREWELL_USEC); /* else the server's end comes first */
 }
 
 static const MuxEvents mux_events = {

@@ -56,6 +56,7 @@ struct Mux {
         uint32_t ping_value;
         int error;      /* what is to be told */
         bool has_ended; /* `ended` is due or was called */
+        bool told_empty;
         bool busy;      /* feeding yamux: a free must wait */
         bool dead;      /* freed meanwhile */
 };
@@ -151,7 +152,8 @@ static void mux_flush(Mux *m) {
         }
         if (!m->out)
                 mux_wake_ring(m);
-        if (m->n_streams == 0 && r == 0 && m->events->emptied) {
+        if (m->n_streams == 0 && r == 0 && m->events->emptied && !m->told_empty) {
+                m->told_empty = true;
                 m->events->emptied(m, m->userdata);
                 return;
         }

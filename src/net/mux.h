@@ -23,7 +23,8 @@ typedef struct MuxEvents {
         /* The peer wants no new streams; open ones go on. May be NULL. */
         void (*go_away)(Mux *m, void *userdata);
 
-        /* The last stream is gone, and all is sent. The callee may free the mux. May be NULL. */
+        /* The last stream is gone, and all is sent. Once. May be NULL. Freeing the mux here would reset the
+         * transport if the peer has said something meanwhile: mux_end() it, and wait for its end. */
         void (*emptied)(Mux *m, void *userdata);
 } MuxEvents;
 
@@ -65,5 +66,7 @@ int mux_attach(Mux *m, Worker *w);
 /* Closes the transport; streams that are still open fail with -ECONNRESET, those that have ended both ways
  * can be read to their end. Takes NULL; returns NULL. */
 Mux *mux_free(Mux *m);
+
+#define MUX_FAREWELL_USEC (5 * UINT64_C(1000000)) /* to wait after mux_end() */
 
 DEFINE_CLEANUP(Mux*, mux_free);

@@ -36,6 +36,7 @@ struct MuxSession {
 typedef struct MuxTail {
         Shard *shard; /* borrowed */
         Mux *mux;     /* owned */
+        Timer *end;   /* owned; once it is ended on our side */
         struct MuxTail *prev, *next;
 } MuxTail;
 
@@ -48,6 +49,7 @@ static MuxSession *mux_session(Session *s) {
 static void mux_tail_free(MuxTail *t) {
         DL_DELETE(t->shard->tails, t);
         mux_free(t->mux);
+        timer_free(t->end);
         free(t);
 }
 
@@ -55,8 +57,17 @@ static void on_tail_ended(Mux *m _unused_, int error _unused_, void *userdata) {
         mux_tail_free(userdata);
 }
 
-static void on_tail_emptied(Mux *m _unused_, void *userdata) {
+static void on_tail_timeout(void *userdata) {
         mux_tail_free(userdata);
+}
+
+static void on_tail_emptied(Mux *m, void *userdata) {
+        MuxTail *t = userdata;
+
+        if (timer_new_after(&t->end, t->shard->worker, MUX_FAREWELL_USEC, on_tail_timeout, t) < 0)
+                mux_tail_free(t);
+        else
+                mux_end(m);
 }
 
 static const MuxEvents tail_events = { .ended = on_tail_ended, .emptied = on_tail_emptied };
