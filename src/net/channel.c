@@ -15,7 +15,7 @@ struct Channel {
         ReadyItem ready;               /* input at hand that no event announces */
         bool reading;
         bool wants_writable; /* on_writable is owed */
-        size_t frame_rest; /* bytes of the frame at the head of `out` that are not written yet, once it is begun */
+        size_t frame_rest; /* bytes still to be written of the frame at the head of `out`, once it is begun */
         bool *freed;       /* of the call that is running: set when the channel goes meanwhile */
 };
 

@@ -30,10 +30,10 @@ typedef struct MuxStream {
         uint64_t unread_since_usec; /* since when bytes wait */
         size_t n_unread;
         bool has_end, was_reset;
-        bool is_deaf; /* reset after its end: it takes nothing more, but what it said is whole */
-        bool owes_end;                         /* there was no room for it yet */
-        bool freed;                            /* only yamux still needs it */
-        bool waiting;                          /* in the ring */
+        bool is_deaf;  /* reset after its end: it takes nothing more, but what it said is whole */
+        bool owes_end; /* there was no room for it yet */
+        bool freed;    /* only yamux still needs it */
+        bool waiting;  /* in the ring */
         struct MuxStream *prev, *next;         /* in the ring */
         struct MuxStream *all_prev, *all_next; /* of the mux */
 } MuxStream;
@@ -57,8 +57,8 @@ struct Mux {
         int error;      /* what is to be told */
         bool has_ended; /* `ended` is due or was called */
         bool told_empty;
-        bool busy;      /* feeding yamux: a free must wait */
-        bool dead;      /* freed meanwhile */
+        bool busy; /* feeding yamux: a free must wait */
+        bool dead; /* freed meanwhile */
 };
 
 static MuxStream *mux_stream(Stream *s) {
