@@ -198,7 +198,7 @@ def test_a_service_that_does_not_read_stalls_its_visitor_only(place, server):
             break
         stalled.sendall(bytes(min(stalled.window, 64 * 1024)))
         control.mux.ping()
-    assert SANITIZED or client.memory() - before < 2 << 20
+    assert SANITIZED or client.memory() - before < 4 << 20  # a window, and the pool of buffers
     other = server.visitor(control, url)
     other.sendall(b"hello")
     control.mux.ping()
