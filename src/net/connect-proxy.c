@@ -135,10 +135,10 @@ static void connect_proxy_read(ConnectProxy *p) {
                 connect_proxy_fail(p, -EPROTO, "The HTTP proxy's answer to CONNECT is not HTTP");
 }
 
-static void on_connect_proxy_event(Socket *s, int events) {
+static void on_connect_proxy_event(Socket *s, unsigned events) {
         ConnectProxy *p = container_of(s, ConnectProxy, socket);
 
-        if ((events & UV_WRITABLE) && p->request) {
+        if ((events & STREAM_WRITABLE) && p->request) {
                 ssize_t k = socket_write(s, buffer_head(p->request), buffer_length(p->request));
 
                 if (k < 0 && k != -EAGAIN) {
@@ -149,10 +149,10 @@ static void on_connect_proxy_event(Socket *s, int events) {
                         buffer_consume(p->request, (size_t) k);
                 if (buffer_length(p->request) == 0) {
                         p->request = buffer_put(NULL, p->request);
-                        socket_set_events(s, UV_READABLE);
+                        socket_set_events(s, STREAM_READABLE);
                 }
         }
-        if (events & UV_READABLE)
+        if (events & STREAM_READABLE)
                 connect_proxy_read(p);
 }
 
@@ -175,7 +175,7 @@ int connect_proxy_new(ConnectProxy **ret, Worker *w, int fd, const ProxyUrl *url
                 connect_proxy_free(p);
                 return r;
         }
-        socket_set_events(&p->socket, UV_READABLE | UV_WRITABLE);
+        socket_set_events(&p->socket, STREAM_READABLE | STREAM_WRITABLE);
         *ret = p;
         return 0;
 }

@@ -31,7 +31,7 @@ int listener_bind(const Address *address) {
         return TAKE_FD(fd);
 }
 
-/* Level-triggered: accepting on while descriptors are out would spin. */
+/* Accepting on while descriptors are out would spin. */
 static void listener_rest(Listener *l) {
         socket_set_events(&l->socket, 0);
         timer_start(l->rest, LISTENER_PAUSE_USEC);
@@ -41,7 +41,7 @@ static void on_listener_rested(void *userdata) {
         Listener *l = userdata;
 
         if (!l->paused)
-                socket_set_events(&l->socket, UV_READABLE);
+                socket_set_events(&l->socket, STREAM_READABLE);
 }
 
 /* False when there is no more to accept now. */
@@ -55,6 +55,8 @@ static bool listener_accept(Listener *l) {
         if (fd < 0) {
                 if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
                         listener_rest(l);
+                else if (errno == EAGAIN)
+                        socket_drained(&l->socket, STREAM_READABLE);
                 return errno == ECONNABORTED || errno == EINTR;
         }
         address_set(&peer, (struct sockaddr*) &ss, length);
@@ -62,7 +64,7 @@ static bool listener_accept(Listener *l) {
         return true;
 }
 
-static void on_listener_event(Socket *socket, int events _unused_) {
+static void on_listener_event(Socket *socket, unsigned events _unused_) {
         Listener *l = container_of(socket, Listener, socket);
 
         for (int i = 0; i < LISTENER_BATCH_MAX && !l->paused; i++)
@@ -88,7 +90,7 @@ int listener_new(Listener **ret, Worker *w, int fd, ListenerAcceptFn on_accept, 
                 free(l);
                 return r;
         }
-        socket_set_events(&l->socket, UV_READABLE);
+        socket_set_events(&l->socket, STREAM_READABLE);
         *ret = l;
         return 0;
 }
@@ -102,7 +104,7 @@ void listener_resume(Listener *l) {
         if (!l->paused)
                 return;
         l->paused = false;
-        socket_set_events(&l->socket, UV_READABLE);
+        socket_set_events(&l->socket, STREAM_READABLE);
 }
 
 Listener *listener_free(Listener *l) {

@@ -34,6 +34,8 @@ typedef struct MuxStream {
         bool owes_end; /* there was no room for it yet */
         bool freed;    /* only yamux still needs it */
         bool waiting;  /* in the ring */
+        unsigned round; /* of the mux, in which it has taken n_taken bytes of room */
+        size_t n_taken;
         struct MuxStream *prev, *next;         /* in the ring */
         struct MuxStream *all_prev, *all_next; /* of the mux */
 } MuxStream;
@@ -49,6 +51,7 @@ struct Mux {
         MuxStream *ring; /* waiting for room, the longest first */
         unsigned n_ring;
         unsigned n_woken;   /* that got room last: they share what there is */
+        unsigned round;     /* counts how often room was shared out */
         MuxStream *streams; /* not freed by their owners yet */
         unsigned n_streams;
         size_t n_unread; /* of all streams */
@@ -115,16 +118,21 @@ static int mux_write_out(Mux *m) {
         return 0;
 }
 
+/* Those that got no room in the last round come first. */
 static void mux_wake_ring(Mux *m) {
         MuxStream *ms, *next;
 
+        for (int served = 0; served <= 1; served++)
+                DL_FOREACH_SAFE(m->ring, ms, next) {
+                        if (served != (ms->round == m->round && ms->n_taken > 0))
+                                continue;
+                        DL_DELETE(m->ring, ms);
+                        ms->waiting = false;
+                        worker_ready(m->transport->worker, &ms->ready);
+                }
         m->n_woken = m->n_ring;
-        DL_FOREACH_SAFE(m->ring, ms, next) {
-                DL_DELETE(m->ring, ms);
-                ms->waiting = false;
-                worker_ready(m->transport->worker, &ms->ready);
-        }
         m->n_ring = 0;
+        m->round++;
 }
 
 static void mux_fail(Mux *m, int error) {
@@ -492,14 +500,22 @@ static ssize_t mux_stream_read(Stream *s, void *data, size_t n) {
         return (ssize_t) n;
 }
 
-static size_t mux_share(const Mux *m) {
-        return MAX(BUFFER_BYTES / MAX(m->n_woken, 1U), MUX_SHARE_MIN);
+/* What is left for MS of its share in this round. */
+static size_t mux_stream_share(MuxStream *ms) {
+        const Mux *m = ms->mux;
+        size_t share = MAX(BUFFER_BYTES / MAX(m->n_woken, 1U), MUX_SHARE_MIN);
+
+        if (ms->round != m->round) {
+                ms->round = m->round;
+                ms->n_taken = 0;
+        }
+        return share - MIN(share, ms->n_taken);
 }
 
 static ssize_t mux_stream_reserve(Stream *s, uint8_t **ret) {
         MuxStream *ms = mux_stream(s);
         Mux *m = ms->mux;
-        size_t window, room;
+        size_t window, room, share;
         int r = mux_stream_write_error(ms);
 
         if (r < 0)
@@ -507,15 +523,16 @@ static ssize_t mux_stream_reserve(Stream *s, uint8_t **ret) {
         window = yamux_may_send(&ms->yamux);
         if (window == 0)
                 return -EAGAIN; /* yamux says when it may go on */
+        share = mux_stream_share(ms);
         if (!mux_out(m))
                 return -ENOMEM;
         room = buffer_room(m->out);
-        if (room < YAMUX_HEADER_BYTES + MIN(window, (size_t) MUX_SHARE_MIN)) {
+        if (share == 0 || room < YAMUX_HEADER_BYTES + MIN(window, (size_t) MUX_SHARE_MIN)) {
                 mux_stream_join_ring(ms);
                 return -EAGAIN;
         }
         *ret = buffer_tail(m->out) + YAMUX_HEADER_BYTES;
-        return (ssize_t) MIN(MIN(window, room - YAMUX_HEADER_BYTES), mux_share(m));
+        return (ssize_t) MIN(MIN(window, room - YAMUX_HEADER_BYTES), share);
 }
 
 static void mux_stream_commit(Stream *s, size_t n) {
@@ -527,6 +544,7 @@ static void mux_stream_commit(Stream *s, size_t n) {
                 return;
         yamux_begin_data(&ms->yamux, n, buffer_tail(m->out));
         buffer_produce(m->out, YAMUX_HEADER_BYTES + n);
+        ms->n_taken += n;
 }
 
 static ssize_t mux_stream_write(Stream *s, const void *data, size_t n) {

@@ -5,91 +5,88 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-/* libuv's handle must outlive its close callback, the Socket shall not have to: so the handle stands by
- * itself and forgets its socket first. Events that are no longer wanted stay armed until one of them comes,
- * since they are often wanted again before that, or the socket is closed: it saves most calls of epoll_ctl().
- * libuv answers EPOLLERR by stopping the poll and reporting UV_EBADF: the events are armed anew after
- * that, and the next read or write finds the real error. Who waits for neither bytes nor room learns of an
- * error by waiting for urgent data, which nobody sends: without an error that event is urgent data after all,
- * or that both directions have ended, and would come again and again. */
+/* The kernel tells each event once, when it comes up; what it told holds until a call finds it gone: a read
+ * without bytes, a short read, a write that isn't taken whole. While something holds that is wanted, the
+ * socket is on its worker's ready queue. So a socket costs one epoll_ctl() when it comes, a second if it is
+ * ever waited for room, and one when it goes.
+ *
+ * Of a peer's end that came before a short read the kernel tells nothing more: has_peer_end keeps asking. */
 
-struct SocketPoll {
-        uv_poll_t handle;
-        Socket *socket; /* borrowed; NULL once closed */
-        int armed;      /* what libuv polls for */
-};
+static unsigned events_of_epoll(uint32_t e) {
+        unsigned events = 0;
 
-static void on_socket_io(uv_poll_t *handle, int status, int events);
-
-static void socket_arm(Socket *s, int events) {
-        s->poll->armed = events;
-        if (events == 0)
-                uv_poll_stop(&s->poll->handle);
-        else
-                uv_poll_start(&s->poll->handle, events, on_socket_io);
+        if (e & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+                events |= STREAM_READABLE;
+        if (e & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+                events |= STREAM_WRITABLE;
+        if (e & EPOLLERR)
+                events |= STREAM_ABORTED;
+        return events;
 }
 
-static void on_socket_io(uv_poll_t *handle, int status, int events) {
-        SocketPoll *p = handle->data;
-        Socket *s = p->socket;
-
-        s->drained = false;
-        if (status < 0) {
-                events = UV_READABLE | UV_WRITABLE | UV_PRIORITIZED;
-                socket_arm(s, s->wanted);
-        } else {
-                if (events & (~s->wanted | UV_PRIORITIZED))
-                        socket_arm(s, s->wanted & ~(events & UV_PRIORITIZED));
-                events &= ~UV_PRIORITIZED;
-        }
-        if (events & s->wanted)
-                s->on_event(s, events & s->wanted);
+static void socket_update_ready(Socket *s) {
+        if (s->wanted & s->holding)
+                worker_ready(s->worker, &s->ready);
+        else if (s->ready.queued)
+                worker_unready(s->worker, &s->ready);
 }
 
-static void on_socket_closed(uv_handle_t *handle) {
-        free(handle->data);
+static void on_socket_ready(ReadyItem *item) {
+        Socket *s = container_of(item, Socket, ready);
+
+        socket_update_ready(s); /* in the next turn again, unless the call ends that, or frees it */
+        s->on_event(s, s->wanted & s->holding);
 }
 
-static int socket_poll_new(SocketPoll **ret, Socket *s, Worker *w) {
-        SocketPoll *p = new0(SocketPoll, 1);
+static void on_socket_polled(PollItem *item, uint32_t events) {
+        Socket *s = container_of(item, Socket, poll);
+
+        s->holding |= events_of_epoll(events);
+        s->has_peer_end = s->has_peer_end || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
+        socket_update_ready(s);
+}
+
+/* Sees to it that what is wanted and doesn't hold will be told. */
+static int socket_poll(Socket *s) {
+        uint32_t events = s->polled | EPOLLIN | EPOLLRDHUP | EPOLLET;
         int r;
 
-        if (!p)
-                return -ENOMEM;
-        r = uv_poll_init(&w->loop, &p->handle, s->fd);
-        if (r < 0) {
-                free(p);
-                return r;
-        }
-        p->handle.data = p;
-        p->socket = s;
-        *ret = p;
-        return 0;
-}
-
-int socket_init(Socket *s, Worker *w, int fd, SocketFn on_event) {
-        int r;
-
-        *s = (Socket) { .on_event = on_event, .fd = fd };
-        r = socket_poll_new(&s->poll, s, w);
-        if (r < 0)
-                s->fd = -1;
+        if (s->wanted & STREAM_WRITABLE)
+                events |= EPOLLOUT;
+        if ((s->wanted & ~s->holding) == 0 || events == s->polled)
+                return 0;
+        r = s->polled == 0 ? worker_poll(s->worker, &s->poll, s->fd, events)
+                           : worker_poll_change(s->worker, &s->poll, s->fd, events);
+        if (r >= 0)
+                s->polled = events;
         return r;
 }
 
-/* uv_close() takes the descriptor off epoll at once, so it may be closed or moved right after this. */
+int socket_init(Socket *s, Worker *w, int fd, SocketFn on_event) {
+        *s = (Socket) {
+                .worker = w,
+                .poll.run = on_socket_polled,
+                .ready.run = on_socket_ready,
+                .on_event = on_event,
+                .fd = fd,
+        };
+        return 0;
+}
+
 void socket_detach(Socket *s) {
-        if (!s->poll)
+        if (!s->worker)
                 return;
-        s->poll->socket = NULL;
-        s->wanted = 0;
-        uv_close((uv_handle_t*) &s->poll->handle, on_socket_closed);
-        s->poll = NULL;
+        if (s->polled != 0)
+                worker_unpoll(s->worker, &s->poll, s->fd);
+        worker_unready(s->worker, &s->ready);
+        s->worker = NULL;
+        s->wanted = s->holding = 0;
+        s->polled = 0;
 }
 
 int socket_attach(Socket *s, Worker *w) {
-        s->drained = false;
-        return socket_poll_new(&s->poll, s, w);
+        s->worker = w;
+        return 0;
 }
 
 void socket_done(Socket *s, bool reset) {
@@ -102,10 +99,27 @@ void socket_done(Socket *s, bool reset) {
         s->fd = safe_close(s->fd);
 }
 
-void socket_set_events(Socket *s, int events) {
+void socket_set_events(Socket *s, unsigned events) {
+        if (!s->worker || s->wanted == events)
+                return;
         s->wanted = events;
-        if (s->poll && (events & ~s->poll->armed))
-                socket_arm(s, events);
+        if (socket_poll(s) < 0) /* no memory to wait for an event: let each call find out by itself */
+                s->holding |= events & ~(unsigned) STREAM_ABORTED;
+        socket_update_ready(s);
+}
+
+void socket_is_writable(Socket *s) {
+        s->holding |= STREAM_WRITABLE;
+        socket_update_ready(s);
+}
+
+void socket_drained(Socket *s, unsigned events) {
+        s->holding &= ~events;
+        if (!s->worker)
+                return;
+        if (s->wanted & events)
+                (void) socket_poll(s);
+        socket_update_ready(s);
 }
 
 static void set_option(int fd, int level, int name, int value) {
@@ -131,19 +145,19 @@ void socket_set_tunnel_options(int fd) {
 ssize_t socket_read(Socket *s, void *data, size_t n) {
         ssize_t k;
 
-        if (s->drained)
+        if (s->error == 0 && s->polled != 0 && !(s->holding & STREAM_READABLE))
                 return -EAGAIN;
         k = recv(s->fd, data, n, 0);
         if (k < 0) {
-                int error = errno == EINTR ? EAGAIN : errno;
-
-                if (error == EAGAIN)
-                        s->drained = true;
-                return -error;
+                if (errno != EAGAIN && errno != EINTR)
+                        return -errno;
+                socket_drained(s, STREAM_READABLE);
+                return -EAGAIN;
         }
         if (k == 0 && s->error < 0)
                 return s->error; /* a send took the error away: this is no orderly end */
-        s->drained = k > 0 && (size_t) k < n;
+        if (k > 0 && (size_t) k < n && !s->has_peer_end)
+                socket_drained(s, STREAM_READABLE);
         return k;
 }
 
@@ -152,13 +166,17 @@ ssize_t socket_write(Socket *s, const void *data, size_t n) {
 
         if (s->error < 0)
                 return s->error;
-        k = send(s->fd, data, n, MSG_NOSIGNAL);
-        if (k >= 0)
-                return k;
-        if (errno == EAGAIN || errno == EINTR)
+        if (s->is_full && (s->polled & EPOLLOUT) && !(s->holding & STREAM_WRITABLE))
                 return -EAGAIN;
-        s->error = errno == EPIPE ? -ECONNRESET : -errno;
-        return s->error;
+        k = send(s->fd, data, n, MSG_NOSIGNAL);
+        if (k < 0 && errno != EAGAIN && errno != EINTR) {
+                s->error = errno == EPIPE ? -ECONNRESET : -errno;
+                return s->error;
+        }
+        s->is_full = k < 0 || (size_t) k < n;
+        if (s->is_full)
+                socket_drained(s, STREAM_WRITABLE);
+        return k < 0 ? -EAGAIN : k;
 }
 
 int socket_shutdown(Socket *s) {

@@ -1,32 +1,32 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A connected socket polled on a worker's loop: what stream-fd and stream-tls have in common. Knows two
- * facts that save system calls: a short read means that nothing is left, and nothing changes until the
- * next poll event. */
+/* A connected socket polled on a worker's loop: what stream-fd and stream-tls have in common. Its owner sees
+ * level-triggered events; towards the kernel it is polled edge-triggered, and remembers what it was told. */
 
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <sys/types.h>
-#include <sys/uio.h>
 
-#include "net/worker.h"
+#include "net/stream.h"
 
 typedef struct Socket Socket;
-typedef struct SocketPoll SocketPoll;
 
-/* EVENTS: the wanted ones of UV_READABLE and UV_WRITABLE; all that are wanted when the socket failed, and
- * only then UV_PRIORITIZED. May free the socket. */
-typedef void (*SocketFn)(Socket *s, int events);
+/* EVENTS: the wanted ones of StreamEvents; all that are wanted when the socket failed, and only then
+ * STREAM_ABORTED. May free the socket. */
+typedef void (*SocketFn)(Socket *s, unsigned events);
 
 struct Socket {
-        SocketPoll *poll; /* owned; libuv's handle, NULL while detached */
+        Worker *worker; /* borrowed; NULL while detached */
+        PollItem poll;
+        ReadyItem ready; /* while an event holds that the kernel has told already */
         SocketFn on_event;
-        int fd;       /* owned */
-        int error;    /* a failed send's errno, negative: the kernel tells it once, we need it again */
-        int wanted;   /* UV_READABLE, UV_WRITABLE, UV_PRIORITIZED */
-        bool drained; /* the last read was short: don't ask again before an event */
+        int fd;    /* owned */
+        int error; /* a failed send's errno, negative: the kernel tells it once, we need it again */
+        unsigned wanted;
+        unsigned holding;  /* StreamEvents that hold, as far as we know */
+        uint32_t polled;   /* the kernel's events that it is asked for; 0: not polled yet */
+        bool has_peer_end; /* a short read doesn't mean that nothing is left */
+        bool is_full;      /* the last write was not taken whole */
 };
 
 /* Embedded. Owns FD on success. Returns 0 or a negative errno. loop: W */
@@ -35,9 +35,15 @@ int socket_init(Socket *s, Worker *w, int fd, SocketFn on_event);
 /* Closes; RESET: so that the peer gets RST. */
 void socket_done(Socket *s, bool reset);
 
-void socket_set_events(Socket *s, int events);
+void socket_set_events(Socket *s, unsigned events);
 void socket_detach(Socket *s);
 int socket_attach(Socket *s, Worker *w);
+
+/* It has just connected: no event needs to say so. */
+void socket_is_writable(Socket *s);
+
+/* What was told by events holds no more: the descriptor was asked, and had nothing. */
+void socket_drained(Socket *s, unsigned events);
 
 /* Options, as far as the socket can have them; accepted sockets inherit them from the listening one. */
 void socket_set_nodelay(int fd);

@@ -16,19 +16,11 @@ static StreamFd *stream_fd(Stream *s) {
         return container_of(s, StreamFd, stream);
 }
 
-static void on_stream_fd_event(Socket *socket, int events) {
+static void on_stream_fd_event(Socket *socket, unsigned events) {
         Stream *s = &container_of(socket, StreamFd, socket)->stream;
-        unsigned e = 0;
 
-        if (events & UV_READABLE)
-                e |= STREAM_READABLE;
-        if (events & UV_WRITABLE)
-                e |= STREAM_WRITABLE;
-        if (events & UV_PRIORITIZED)
-                e |= STREAM_ABORTED;
-        e &= s->wanted;
-        if (e != 0 && s->on_event)
-                s->on_event(s, e, s->userdata);
+        if (s->on_event)
+                s->on_event(s, events, s->userdata);
 }
 
 static ssize_t stream_fd_read(Stream *s, void *data, size_t n) {
@@ -48,15 +40,7 @@ static int stream_fd_shutdown(Stream *s) {
 }
 
 static void stream_fd_update_events(Stream *s) {
-        int events = 0;
-
-        if (s->wanted & STREAM_READABLE)
-                events |= UV_READABLE;
-        if (s->wanted & STREAM_WRITABLE)
-                events |= UV_WRITABLE;
-        if (s->wanted & STREAM_ABORTED)
-                events |= UV_PRIORITIZED;
-        socket_set_events(&stream_fd(s)->socket, events);
+        socket_set_events(&stream_fd(s)->socket, s->wanted);
 }
 
 static void stream_fd_detach(Stream *s) {

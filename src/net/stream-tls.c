@@ -112,18 +112,15 @@ static bool stream_tls_has_input(StreamTls *t) {
         return t->has_end || t->in || gnutls_record_check_pending(t->session) > 0;
 }
 
-static int stream_tls_poll_events(StreamTls *t) {
-        unsigned wanted = t->stream.wanted;
-        int events = 0;
+static unsigned stream_tls_socket_events(StreamTls *t) {
+        unsigned wanted = t->stream.wanted, events = wanted & STREAM_ABORTED;
 
         if (t->state == TLS_FAILED) /* the socket has nothing more to say */
                 return 0;
         if ((wanted & STREAM_READABLE) || t->state == TLS_HANDSHAKE)
-                events |= UV_READABLE;
+                events |= STREAM_READABLE;
         if (t->out || ((wanted & STREAM_WRITABLE) && t->state == TLS_OPEN))
-                events |= UV_WRITABLE;
-        if (wanted & STREAM_ABORTED)
-                events |= UV_PRIORITIZED;
+                events |= STREAM_WRITABLE;
         return events;
 }
 
@@ -134,7 +131,7 @@ static void stream_tls_update_events(Stream *s) {
 
         if (is_ready)
                 worker_ready(s->worker, &t->ready);
-        socket_set_events(&t->socket, stream_tls_poll_events(t));
+        socket_set_events(&t->socket, stream_tls_socket_events(t));
 }
 
 static int stream_tls_fail(StreamTls *t, int error) {
@@ -227,21 +224,19 @@ static void stream_tls_deliver(StreamTls *t, unsigned events) {
                 s->on_event(s, events, s->userdata);
 }
 
-static void on_stream_tls_event(Socket *socket, int events) {
+static void on_stream_tls_event(Socket *socket, unsigned events) {
         StreamTls *t = container_of(socket, StreamTls, socket);
-        unsigned e = 0;
+        unsigned e = events & STREAM_ABORTED;
 
-        if (t->state == TLS_HANDSHAKE && (events & UV_READABLE)) {
+        if (t->state == TLS_HANDSHAKE && (events & STREAM_READABLE)) {
                 stream_tls_handshake(t);
                 e |= t->state == TLS_HANDSHAKE ? 0 : STREAM_READABLE | STREAM_WRITABLE;
-        } else if (events & UV_READABLE)
-                e |= STREAM_READABLE;
+        } else
+                e |= events & STREAM_READABLE;
         if (t->out)
                 (void) stream_tls_flush(&t->stream);
-        if (t->state == TLS_OPEN && !t->out && (events & UV_WRITABLE))
-                e |= STREAM_WRITABLE;
-        if (events & UV_PRIORITIZED)
-                e |= STREAM_ABORTED;
+        if (t->state == TLS_OPEN && !t->out)
+                e |= events & STREAM_WRITABLE;
         stream_tls_update_events(&t->stream);
         stream_tls_deliver(t, e);
 }

@@ -3,14 +3,18 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <utlist.h>
 
-/* The mailbox is a list under a lock that is held for a few instructions; only its first mail wakes the
- * reader. The ready queue runs from an idle handle, which keeps the loop from sleeping while it is not
- * empty. */
+/* One epoll instance, edge-triggered: a socket is added once and hardly ever changed, while uv_poll_t makes
+ * several calls of epoll_ctl() for each. libuv's own descriptor is one of those polled, and libuv gets a turn
+ * when it has something to do.
+ *
+ * The mailbox is a list under a lock that is held for a few instructions; only its first mail rings the bell,
+ * an eventfd that is never read: each write is an edge. */
 
-static void on_wakeup(uv_async_t *async) {
-        Worker *w = async->data;
+static void on_mail(PollItem *item, uint32_t events _unused_) {
+        Worker *w = container_of(item, Worker, on_mail);
         Mail *mail;
 
         uv_mutex_lock(&w->mail_lock);
@@ -26,29 +30,106 @@ static void on_wakeup(uv_async_t *async) {
         }
 }
 
-/* Items queued meanwhile wait behind the mark for the next turn, so that sockets get theirs. */
-static void on_ready(uv_idle_t *idle) {
-        Worker *w = idle->data;
-        ReadyItem mark = {}, *item;
+/* It only ends the sleep: worker_turn() asks libuv what it has to do. */
+static void on_uv(PollItem *item, uint32_t events _unused_) {
+        Worker *w = container_of(item, Worker, on_uv);
 
-        worker_ready(w, &mark);
-        while ((item = w->ready) != &mark) {
+        w->uv_is_due = true;
+}
+
+/* Items queued meanwhile wait behind the mark for the next turn, so that sockets get theirs. */
+static void worker_run_ready(Worker *w) {
+        ReadyItem *item;
+
+        if (!w->ready)
+                return;
+        worker_ready(w, &w->mark);
+        while ((item = w->ready) != &w->mark) {
                 worker_unready(w, item);
                 item->run(item);
         }
-        worker_unready(w, &mark);
+        worker_unready(w, &w->mark);
 }
 
-/* A prepare handle, not a check handle: what timers and the ready queue add in this turn goes out too. */
-static void on_flush(uv_prepare_t *prepare) {
-        Worker *w = prepare->data;
-
+/* The last thing in a turn: what timers and the ready queue add goes out too. */
+static void worker_run_flush(Worker *w) {
         while (w->flush) {
                 ReadyItem *item = w->flush;
 
                 worker_unflush(w, item);
                 item->run(item);
         }
+}
+
+/* How long epoll may sleep, in milliseconds. */
+static int worker_sleep(Worker *w, bool wait) {
+        if (!wait || w->ready || w->flush)
+                return 0;
+        return uv_loop_alive(&w->loop) ? uv_backend_timeout(&w->loop) : -1;
+}
+
+void worker_turn(Worker *w, bool wait) {
+        int n = epoll_wait(w->epoll, w->due, WORKER_EVENTS_MAX, worker_sleep(w, wait));
+
+        uv_update_time(&w->loop);
+        for (int i = 0; i < n; i++)
+                ((PollItem*) w->due[i].data.ptr)->due = &w->due[i];
+        for (int i = 0; i < n; i++) {
+                PollItem *item = w->due[i].data.ptr;
+
+                if (!item) /* removed meanwhile */
+                        continue;
+                item->due = NULL;
+                item->run(item, w->due[i].events);
+        }
+        if (w->uv_is_due || uv_backend_timeout(&w->loop) == 0) {
+                w->uv_is_due = false;
+                uv_run(&w->loop, UV_RUN_NOWAIT);
+        }
+        worker_run_ready(w);
+        worker_run_flush(w);
+}
+
+int worker_poll(Worker *w, PollItem *item, int fd, uint32_t events) {
+        struct epoll_event e = { .events = events, .data.ptr = item };
+
+        return epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &e) < 0 ? -errno : 0;
+}
+
+int worker_poll_change(Worker *w, PollItem *item, int fd, uint32_t events) {
+        struct epoll_event e = { .events = events, .data.ptr = item };
+
+        return epoll_ctl(w->epoll, EPOLL_CTL_MOD, fd, &e) < 0 ? -errno : 0;
+}
+
+void worker_unpoll(Worker *w, PollItem *item, int fd) {
+        if (item->due)
+                item->due->data.ptr = NULL;
+        item->due = NULL;
+        (void) epoll_ctl(w->epoll, EPOLL_CTL_DEL, fd, NULL);
+}
+
+static int worker_init(Worker *w) {
+        int r;
+
+        w->epoll = epoll_create1(EPOLL_CLOEXEC);
+        w->mail_bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (w->epoll < 0 || w->mail_bell < 0)
+                return -errno;
+        w->on_mail.run = on_mail;
+        w->on_uv.run = on_uv;
+        r = worker_poll(w, &w->on_mail, w->mail_bell, EPOLLIN);
+        return r < 0 ? r : worker_poll(w, &w->on_uv, uv_backend_fd(&w->loop), EPOLLIN);
+}
+
+static void worker_done(Worker *w) {
+        if (uv_loop_close(&w->loop) < 0)
+                abort(); /* somebody still owns a handle on a loop that has ended */
+        safe_close(w->mail_bell);
+        safe_close(w->epoll);
+        uv_mutex_destroy(&w->mail_lock);
+        buffer_pool_done(&w->buffers);
+        free(w);
 }
 
 int worker_new(Worker **ret, unsigned index) {
@@ -64,16 +145,13 @@ int worker_new(Worker **ret, unsigned index) {
         }
         w->index = index;
         w->loop.data = w;
-        w->wakeup.data = w->ready_idle.data = w->flush_prepare.data = w;
-        r = uv_async_init(&w->loop, &w->wakeup, on_wakeup);
+        w->mail_bell = -1;
+        uv_mutex_init(&w->mail_lock);
+        r = worker_init(w);
         if (r < 0) {
-                uv_loop_close(&w->loop);
-                free(w);
+                worker_done(w);
                 return r;
         }
-        uv_idle_init(&w->loop, &w->ready_idle);
-        uv_prepare_init(&w->loop, &w->flush_prepare);
-        uv_mutex_init(&w->mail_lock);
         *ret = w;
         return 0;
 }
@@ -81,19 +159,14 @@ int worker_new(Worker **ret, unsigned index) {
 Worker *worker_free(Worker *w) {
         if (!w)
                 return NULL;
-        if (!uv_is_closing((uv_handle_t*) &w->wakeup)) /* it never ran */
-                worker_end(w);
         uv_run(&w->loop, UV_RUN_DEFAULT);
-        if (uv_loop_close(&w->loop) < 0)
-                abort(); /* somebody still owns a handle on a loop that has ended */
-        uv_mutex_destroy(&w->mail_lock);
-        buffer_pool_done(&w->buffers);
-        free(w);
+        worker_done(w);
         return NULL;
 }
 
 void worker_run(Worker *w) {
-        uv_run(&w->loop, UV_RUN_DEFAULT);
+        while (!w->has_ended || uv_loop_alive(&w->loop))
+                worker_turn(w, true);
 }
 
 static void worker_thread(void *arg) {
@@ -119,9 +192,7 @@ void worker_join(Worker *w) {
 }
 
 void worker_end(Worker *w) {
-        uv_close((uv_handle_t*) &w->wakeup, NULL);
-        uv_close((uv_handle_t*) &w->ready_idle, NULL);
-        uv_close((uv_handle_t*) &w->flush_prepare, NULL);
+        w->has_ended = true;
 }
 
 void worker_post(Worker *w, Mail *mail, MailFn deliver) {
@@ -138,14 +209,12 @@ void worker_post(Worker *w, Mail *mail, MailFn deliver) {
         w->mail_last = mail;
         uv_mutex_unlock(&w->mail_lock);
         if (first)
-                uv_async_send(&w->wakeup);
+                (void) eventfd_write(w->mail_bell, 1);
 }
 
 void worker_ready(Worker *w, ReadyItem *item) {
         if (item->queued)
                 return;
-        if (!w->ready)
-                uv_idle_start(&w->ready_idle, on_ready);
         item->queued = true;
         DL_APPEND(w->ready, item);
 }
@@ -155,15 +224,11 @@ void worker_unready(Worker *w, ReadyItem *item) {
                 return;
         item->queued = false;
         DL_DELETE(w->ready, item);
-        if (!w->ready)
-                uv_idle_stop(&w->ready_idle);
 }
 
 void worker_flush_later(Worker *w, ReadyItem *item) {
         if (item->queued)
                 return;
-        if (!w->flush)
-                uv_prepare_start(&w->flush_prepare, on_flush);
         item->queued = true;
         DL_APPEND(w->flush, item);
 }
@@ -173,6 +238,4 @@ void worker_unflush(Worker *w, ReadyItem *item) {
                 return;
         item->queued = false;
         DL_DELETE(w->flush, item);
-        if (!w->flush)
-                uv_prepare_stop(&w->flush_prepare);
 }

@@ -27,7 +27,7 @@ int worker_tear_down(void **state _unused_) {
 }
 
 void turn(void) {
-        uv_run(&worker->loop, UV_RUN_ONCE);
+        worker_turn(worker, true);
 }
 
 void turn_for(uint64_t usec) {

@@ -337,7 +337,7 @@ static Worker *other_worker;
 
 static void turn_both(void) {
         turn();
-        uv_run(&other_worker->loop, UV_RUN_NOWAIT);
+        worker_turn(other_worker, false);
 }
 
 #define turn_both_while(condition)                                          \
