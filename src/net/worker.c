@@ -118,7 +118,7 @@ static int worker_init(Worker *w) {
                 return -errno;
         w->on_mail.run = on_mail;
         w->on_uv.run = on_uv;
-        r = worker_poll(w, &w->on_mail, w->mail_bell, EPOLLIN);
+        r = worker_poll(w, &w->on_mail, w->mail_bell, EPOLLIN | EPOLLET);
         return r < 0 ? r : worker_poll(w, &w->on_uv, uv_backend_fd(&w->loop), EPOLLIN);
 }
 
