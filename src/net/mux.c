@@ -8,15 +8,17 @@
 #include "proto/yamux.h"
 
 /* Out: streams write their frames into one buffer, straight behind each other, in the order in which they get
- * to it; once a turn it is flushed, control frames in front. While it is full, streams wait in a ring, and
- * each gets its share when there is room.
+ * to it; when it is full, and once a turn, it is flushed, control frames in front. While the transport takes no
+ * more, streams wait in a ring, and each gets its share when there is room.
  *
  * In: a stream's bytes are offered to its reader where they are, in the buffer that the transport was read
  * into. What the reader leaves is kept, at most the stream's window, and the peer may send more only when it
  * has been read. The transport itself is always read: stopping would stall everybody. */
 
 #define MUX_HEADROOM 1024 /* in front of what streams write: for control frames */
-#define MUX_SHARE_MIN (16U * 1024)
+#define MUX_OUT_BYTES (257U * 1024) /* that streams write until it is flushed: a window, and headers */
+#define MUX_SHARE (128U * 1024)     /* of it, for each of several streams that wait for room */
+#define MUX_FRAME_MIN (16U * 1024)  /* less room than that is not worth one */
 #define MUX_READS_MAX 4 /* buffers at one event */
 
 typedef struct MuxStream {
@@ -144,7 +146,8 @@ static void mux_fail(Mux *m, int error) {
         mux_schedule_flush(m); /* `ended` is called from there, where nobody is in the middle of something */
 }
 
-static void mux_flush(Mux *m) {
+/* Returns 0 when the kernel has everything, -EAGAIN, or an error. */
+static int mux_send(Mux *m) {
         int r, f;
 
         do {
@@ -152,8 +155,12 @@ static void mux_flush(Mux *m) {
                 r = mux_write_out(m);
         } while (r == 0 && yamux_has_output(&m->yamux) && mux_out(m));
         f = stream_flush(m->transport);
-        if (r == 0)
-                r = f;
+        return r == 0 ? f : r;
+}
+
+static void mux_flush(Mux *m) {
+        int r = mux_send(m);
+
         if (r < 0 && r != -EAGAIN) {
                 mux_fail(m, r);
                 return;
@@ -166,6 +173,24 @@ static void mux_flush(Mux *m) {
                 return;
         }
         stream_set_events(m->transport, STREAM_READABLE | (r == -EAGAIN ? STREAM_WRITABLE : 0));
+}
+
+/* What streams may still write, headers included. */
+static size_t mux_room(const Mux *m) {
+        size_t n = buffer_length(m->out);
+
+        if (!m->out)
+                return MUX_OUT_BYTES;
+        return n < MUX_OUT_BYTES ? MIN(MUX_OUT_BYTES - n, buffer_room(m->out)) : 0;
+}
+
+/* Whether there is room for a frame that's worth it, if need be after sending what is there. */
+static bool mux_make_out_room(Mux *m) {
+        const size_t least = YAMUX_HEADER_BYTES + MUX_FRAME_MIN;
+
+        if (mux_room(m) < least && mux_send(m) < 0)
+                return false; /* an error shows again in the flush that is due */
+        return mux_room(m) >= least && mux_out(m);
 }
 
 static void on_mux_flush(ReadyItem *item) {
@@ -503,7 +528,7 @@ static ssize_t mux_stream_read(Stream *s, void *data, size_t n) {
 /* What is left for MS of its share in this round. */
 static size_t mux_stream_share(MuxStream *ms) {
         const Mux *m = ms->mux;
-        size_t share = MAX(BUFFER_BYTES / MAX(m->n_woken, 1U), MUX_SHARE_MIN);
+        size_t share = m->n_woken > 1 ? MUX_SHARE : MUX_OUT_BYTES;
 
         if (ms->round != m->round) {
                 ms->round = m->round;
@@ -515,7 +540,7 @@ static size_t mux_stream_share(MuxStream *ms) {
 static ssize_t mux_stream_reserve(Stream *s, uint8_t **ret) {
         MuxStream *ms = mux_stream(s);
         Mux *m = ms->mux;
-        size_t window, room, share;
+        size_t window, share;
         int r = mux_stream_write_error(ms);
 
         if (r < 0)
@@ -524,15 +549,12 @@ static ssize_t mux_stream_reserve(Stream *s, uint8_t **ret) {
         if (window == 0)
                 return -EAGAIN; /* yamux says when it may go on */
         share = mux_stream_share(ms);
-        if (!mux_out(m))
-                return -ENOMEM;
-        room = buffer_room(m->out);
-        if (share == 0 || room < YAMUX_HEADER_BYTES + MIN(window, (size_t) MUX_SHARE_MIN)) {
+        if (share == 0 || !mux_make_out_room(m)) {
                 mux_stream_join_ring(ms);
                 return -EAGAIN;
         }
         *ret = buffer_tail(m->out) + YAMUX_HEADER_BYTES;
-        return (ssize_t) MIN(MIN(window, room - YAMUX_HEADER_BYTES), share);
+        return (ssize_t) MIN(MIN(window, mux_room(m) - YAMUX_HEADER_BYTES), share);
 }
 
 static void mux_stream_commit(Stream *s, size_t n) {
@@ -568,7 +590,7 @@ static int mux_stream_flush(Stream *s) {
                 return r;
         if (!mux_out(ms->mux))
                 return -ENOMEM;
-        if (buffer_room(ms->mux->out) < YAMUX_HEADER_BYTES) {
+        if (buffer_room(ms->mux->out) < YAMUX_HEADER_BYTES) { /* beyond MUX_OUT_BYTES there is room for many */
                 mux_stream_join_ring(ms);
                 return -EAGAIN;
         }

@@ -12,7 +12,8 @@
  *
  * The relay is done when both directions are DONE or BROKEN, or when a source fails. */
 
-#define RELAY_BURST 4                            /* buffers a direction moves at one event */
+#define RELAY_BURST_BYTES (256U * 1024) /* that a direction moves at one event; about so many */
+#define RELAY_BURST_READS 4
 #define RELAY_STALL_USEC (5 * UINT64_C(1000000)) /* for a sink that stalls, after the source's abort */
 #define RELAY_WITHHOLD_MAX_USEC (300 * UINT64_C(1000000)) /* for an answer that never begins */
 
@@ -150,8 +151,10 @@ static int direction_end(Relay *r, Direction *d) {
 /* Moves bytes until there are none, the sink is full, or the burst is spent. Returns 0, -EAGAIN when the sink
  * is full, -EPIPE when the sink failed, or the source's error. */
 static int direction_move(Relay *r, Direction *d) {
+        uint64_t before = d->bytes;
+
         d->blocked = false;
-        for (int i = 0; i < RELAY_BURST; i++) {
+        for (int i = 0; i < RELAY_BURST_READS && d->bytes - before < RELAY_BURST_BYTES; i++) {
                 int e = direction_write(d);
 
                 if (e == -EAGAIN)
