@@ -21,6 +21,7 @@ typedef struct DialAttempt {
         Socket socket;
         Dialer *dialer; /* borrowed */
         bool active;
+        bool connected; /* connect() said so */
 } DialAttempt;
 
 /* libuv can't always cancel a lookup, so the request stands by itself and forgets its dialer first. */
@@ -121,7 +122,7 @@ static void on_attempt_event(Socket *socket, unsigned events _unused_) {
         int error = 0;
         socklen_t n = sizeof(error);
 
-        if (getsockopt(socket->fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0)
+        if (!a->connected && getsockopt(socket->fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0)
                 error = errno;
         a->active = false;
         d->n_active--;
@@ -138,16 +139,15 @@ static void on_attempt_event(Socket *socket, unsigned events _unused_) {
 
 static int attempt_start(DialAttempt *a, Dialer *d, const Address *address) {
         _cleanup_close_ int fd = -1;
-        bool connected = false;
         int r;
 
         fd = socket(address->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         if (fd < 0)
                 return -errno;
         /* Asked again it often knows the outcome: on this machine the peer answers within the first call. */
-        for (int i = 0; i < 2 && !connected; i++) {
-                connected = connect(fd, &address->sa, address->length) == 0;
-                if (!connected && errno != EINPROGRESS && errno != EALREADY)
+        for (int i = 0; i < 2 && !a->connected; i++) {
+                a->connected = connect(fd, &address->sa, address->length) == 0;
+                if (!a->connected && errno != EINPROGRESS && errno != EALREADY)
                         return -errno;
         }
         r = socket_init(&a->socket, d->worker, fd, on_attempt_event);
@@ -156,7 +156,7 @@ static int attempt_start(DialAttempt *a, Dialer *d, const Address *address) {
         TAKE_FD(fd);
         a->dialer = d;
         a->active = true;
-        if (connected)
+        if (a->connected)
                 socket_is_writable(&a->socket);
         socket_set_events(&a->socket, STREAM_WRITABLE);
         return 0;
