@@ -35,6 +35,9 @@ typedef struct Direction {
         uint64_t bytes; /* taken by the sink */
         uint64_t bytes_checked; /* the same when the abort was last looked at */
         uint64_t last_usec;     /* when it last moved; kept only if A's end may be withheld */
+        size_t credit;          /* bytes that it may move, from due_usec on; kept only if there are rates */
+        uint64_t due_usec;
+        bool throttled; /* until then */
 } Direction;
 
 struct Relay {
@@ -42,6 +45,9 @@ struct Relay {
         uint64_t withhold_usec;
         Timer *withhold; /* owned; from A's end on, if that is withheld */
         Timer *stall;    /* owned; from an abort on, while bytes from before it are under way */
+        Rate *rates[RELAY_RATES_MAX]; /* borrowed, or NULL */
+        bool has_rates;
+        Timer *throttle; /* owned; the first time that a rate makes it wait */
         RelayDoneFn done;
         void *userdata; /* borrowed */
 };
@@ -71,40 +77,42 @@ static int direction_write(Direction *d) {
  * `blocked`, the sink takes nothing, -EPIPE when the sink failed, or the source's error. */
 
 /* Through a buffer of our own. */
-static int direction_read(Direction *d) {
+static int direction_read(Direction *d, size_t max) {
         ssize_t k;
 
         d->buffer = buffer_get(direction_pool(d));
         if (!d->buffer)
                 return -ENOMEM;
-        k = stream_read(d->from, d->buffer->data, BUFFER_BYTES);
+        k = stream_read(d->from, d->buffer->data, MIN((size_t) BUFFER_BYTES, max));
         if (k <= 0) {
                 d->buffer = buffer_put(direction_pool(d), d->buffer);
                 return (int) k;
         }
         buffer_produce(d->buffer, (size_t) k);
+        d->credit -= (size_t) k;
         return 1;
 }
 
 /* From where the bytes are with the source. */
-static int direction_pass(Direction *d) {
+static int direction_pass(Direction *d, size_t max) {
         const uint8_t *p;
         ssize_t k = stream_peek(d->from, &p);
 
         if (k <= 0)
                 return (int) k;
-        k = stream_write(d->to, p, (size_t) k);
+        k = stream_write(d->to, p, MIN((size_t) k, max));
         if (k < 0) {
                 d->blocked = k == -EAGAIN;
                 return d->blocked ? -EAGAIN : -EPIPE;
         }
         d->bytes += (uint64_t) k;
+        d->credit -= (size_t) k;
         stream_consume(d->from, (size_t) k);
         return 1;
 }
 
 /* To where the sink wants them. */
-static int direction_read_into(Direction *d) {
+static int direction_read_into(Direction *d, size_t max) {
         uint8_t *p;
         ssize_t room = stream_reserve(d->to, &p), k;
 
@@ -112,19 +120,94 @@ static int direction_read_into(Direction *d) {
                 d->blocked = room == -EAGAIN;
                 return d->blocked ? -EAGAIN : -EPIPE;
         }
-        k = stream_read(d->from, p, (size_t) room);
+        k = stream_read(d->from, p, MIN((size_t) room, max));
         stream_commit(d->to, k > 0 ? (size_t) k : 0);
         if (k <= 0)
                 return (int) k;
         d->bytes += (uint64_t) k;
+        d->credit -= (size_t) k;
         return 1;
 }
 
-static int direction_transfer(Direction *d) {
+static int direction_transfer(Direction *d, size_t max) {
         if (stream_can_peek(d->from))
-                return direction_pass(d);
-        return stream_can_reserve(d->to) ? direction_read_into(d) : direction_read(d);
+                return direction_pass(d, max);
+        return stream_can_reserve(d->to) ? direction_read_into(d, max) : direction_read(d, max);
 }
+
+/* ---- rates ---- */
+
+static void relay_run(Relay *r, bool a_to_b, bool b_to_a);
+
+/* Queues for a share, the same of each rate. Returns when it is due. */
+static uint64_t direction_queue(Relay *r, Direction *d, uint64_t now) {
+        uint64_t due = now;
+
+        d->credit = SIZE_MAX;
+        for (size_t i = 0; i < RELAY_RATES_MAX; i++)
+                if (r->rates[i])
+                        d->credit = MIN(d->credit, rate_share(r->rates[i]));
+        for (size_t i = 0; i < RELAY_RATES_MAX; i++)
+                if (r->rates[i])
+                        due = MAX(due, rate_queue(r->rates[i], d->credit, now));
+        return due;
+}
+
+static void direction_return_credit(Relay *r, Direction *d) {
+        for (size_t i = 0; i < RELAY_RATES_MAX; i++)
+                if (r->rates[i])
+                        rate_return(r->rates[i], d->credit);
+}
+
+static void relay_start_throttle(Relay *r, uint64_t now) {
+        const Direction *directions[] = { &r->a_to_b, &r->b_to_a };
+        uint64_t due = UINT64_MAX;
+
+        for (size_t i = 0; i < ELEMENTSOF(directions); i++)
+                if (directions[i]->throttled)
+                        due = MIN(due, directions[i]->due_usec);
+        if (due < UINT64_MAX)
+                timer_start(r->throttle, due - MIN(due, now));
+}
+
+static bool direction_is_due(Direction *d, uint64_t now) {
+        bool is_due = d->throttled && d->due_usec <= now;
+
+        d->throttled = d->throttled && !is_due;
+        return is_due;
+}
+
+static void on_relay_throttle(void *userdata) {
+        Relay *r = userdata;
+        uint64_t now = clock_usec();
+        bool a_to_b = direction_is_due(&r->a_to_b, now), b_to_a = direction_is_due(&r->b_to_a, now);
+
+        relay_start_throttle(r, now);
+        relay_run(r, a_to_b, b_to_a);
+}
+
+/* How many bytes D may move now. 0: none, before the timer says so. */
+static size_t direction_allowance(Relay *r, Direction *d) {
+        uint64_t now;
+
+        if (!r->has_rates)
+                return SIZE_MAX;
+        if (d->throttled)
+                return 0;
+        if (d->credit > 0)
+                return d->credit;
+        now = clock_usec();
+        d->due_usec = direction_queue(r, d, now);
+        if (d->due_usec <= now)
+                return d->credit;
+        if (!r->throttle && timer_new(&r->throttle, d->from->worker, on_relay_throttle, r) < 0)
+                return d->credit;
+        d->throttled = true;
+        relay_start_throttle(r, now);
+        return 0;
+}
+
+/* ---- moving ---- */
 
 static void direction_break(Direction *d) {
         d->state = DIRECTION_BROKEN;
@@ -152,6 +235,7 @@ static int direction_end(Relay *r, Direction *d) {
  * is full, -EPIPE when the sink failed, or the source's error. */
 static int direction_move(Relay *r, Direction *d) {
         uint64_t before = d->bytes;
+        size_t max;
 
         d->blocked = false;
         for (int i = 0; i < RELAY_BURST_READS && d->bytes - before < RELAY_BURST_BYTES; i++) {
@@ -163,7 +247,10 @@ static int direction_move(Relay *r, Direction *d) {
                         return -EPIPE;
                 if (d->state != DIRECTION_OPEN)
                         return 0;
-                e = direction_transfer(d);
+                max = direction_allowance(r, d);
+                if (max == 0)
+                        return 0;
+                e = direction_transfer(d, max);
                 if (e == 0)
                         return direction_end(r, d) < 0 ? -EPIPE : 0;
                 if (e < 0)
@@ -194,7 +281,8 @@ static int direction_pump(Relay *r, Direction *d) {
 static unsigned relay_stream_events(const Direction *source_of, const Direction *sink_of) {
         unsigned events = source_of->aborted ? 0 : STREAM_ABORTED;
 
-        if (source_of->state == DIRECTION_OPEN && !source_of->buffer && !source_of->blocked)
+        if (source_of->state == DIRECTION_OPEN && !source_of->buffer && !source_of->blocked &&
+            !source_of->throttled)
                 events |= STREAM_READABLE;
         if (sink_of->buffer || sink_of->blocked || sink_of->unflushed)
                 events |= STREAM_WRITABLE;
@@ -343,6 +431,10 @@ int relay_new(Relay **ret, Stream *a, Stream *b, const RelayOptions *options, Re
                 .done = done,
                 .userdata = userdata,
         };
+        for (size_t i = 0; i < RELAY_RATES_MAX; i++) {
+                r->rates[i] = options->rates[i];
+                r->has_rates = r->has_rates || r->rates[i];
+        }
         if (r->withhold_usec > 0)
                 r->a_to_b.last_usec = clock_usec();
         stream_set_callback(a, on_a_event, r);
@@ -361,6 +453,11 @@ Relay *relay_free(Relay *r) {
                 return NULL;
         timer_free(r->withhold);
         timer_free(r->stall);
+        timer_free(r->throttle);
+        if (r->has_rates) {
+                direction_return_credit(r, &r->a_to_b);
+                direction_return_credit(r, &r->b_to_a);
+        }
         relay_let_go(r);
         buffer_put(direction_pool(&r->a_to_b), r->a_to_b.buffer);
         buffer_put(direction_pool(&r->b_to_a), r->b_to_a.buffer);

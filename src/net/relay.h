@@ -4,6 +4,7 @@
 /* Joins two streams: what one reads the other writes, both ways, each direction with one buffer at most
  * and only while bytes wait. Each direction ends by itself (half-close); an abort ends both. */
 
+#include "net/rate.h"
 #include "net/stream.h"
 #include "net/timer.h"
 
@@ -11,12 +12,16 @@ typedef struct Relay Relay;
 
 typedef enum RelaySide { RELAY_A, RELAY_B } RelaySide;
 
+#define RELAY_RATES_MAX 2
+
 typedef struct RelayOptions {
         Buffer *a_head; /* bytes read from A, first to go to B. Owned by the relay on success; or NULL */
         Buffer *b_head; /* the same the other way */
         /* Not 0: the peer behind B closes both directions at the first end (Go programs do). A's end is kept
          * from it until B has answered and then been silent for this long; B's end ends the relay. */
         uint64_t withhold_a_end_usec;
+        /* Limits for both directions together; borrowed, outlive the relay; NULL: none */
+        Rate *rates[RELAY_RATES_MAX];
 } RelayOptions;
 
 typedef struct RelayResult {

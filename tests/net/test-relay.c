@@ -368,6 +368,60 @@ static void test_a_lost_tls_leg_is_an_abort(void **state _unused_) {
         end_done(&far);
 }
 
+/* ---- rates ---- */
+
+#define RATE 400000
+#define RATED_BYTES 200000
+
+static void test_a_rate_holds_both_directions_together(void **state _unused_) {
+        _cleanup_free_ uint8_t *there = noise(RATED_BYTES, 7), *back = noise(RATED_BYTES, 8);
+        Rate rate = {}, unlimited = {};
+        uint64_t begin = clock_usec();
+
+        rate_set(&rate, RATE);
+        start(&(RelayOptions) { .rates = { &rate, &unlimited } }, 0);
+        far_send(far_a, there, RATED_BYTES);
+        far_send(far_b, back, RATED_BYTES);
+        far_expect(far_b, there, RATED_BYTES);
+        far_expect(far_a, back, RATED_BYTES);
+        /* at most what nobody had used before came for nothing, and the last two shares */
+        assert_true(clock_usec() - begin >= USEC_PER_SEC * (2 * RATED_BYTES - 2 * rate_share(&rate)) / RATE -
+                                                    200 * USEC_PER_MSEC);
+        shutdown(far_a, SHUT_WR);
+        far_expect_end(far_b);
+        shutdown(far_b, SHUT_WR);
+        expect_done(0, RELAY_A);
+}
+
+static void test_the_lowest_rate_counts(void **state _unused_) {
+        _cleanup_free_ uint8_t *there = noise(RATED_BYTES / 2, 9);
+        Rate low = {}, high = {};
+        uint64_t begin = clock_usec();
+
+        rate_set(&low, RATE);
+        rate_set(&high, 100 * RATE);
+        start(&(RelayOptions) { .rates = { &high, &low } }, 0);
+        far_send(far_a, there, RATED_BYTES / 2);
+        far_expect(far_b, there, RATED_BYTES / 2);
+        assert_true(clock_usec() - begin >= USEC_PER_SEC * (RATED_BYTES / 2 - rate_share(&low)) / RATE -
+                                                    200 * USEC_PER_MSEC);
+}
+
+static void test_a_relay_that_waits_for_its_rate_can_be_freed_and_aborted(void **state _unused_) {
+        _cleanup_free_ uint8_t *there = noise(RATED_BYTES, 10);
+        Rate rate = {};
+
+        rate_set(&rate, 100);
+        start(&(RelayOptions) { .rates = { &rate } }, 0);
+        far_send(far_a, there, RATED_BYTES);
+        turn_for(5 * TICK_USEC);
+        far_reset(far_b);
+        far_b = -1;
+        turn_while(!done);
+        assert_int_equal(result.failed, RELAY_B);
+        assert_true(result.a_to_b_bytes < RATED_BYTES);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 relay_test(test_bytes_go_both_ways_and_are_counted),
@@ -391,6 +445,9 @@ int main(void) {
                 relay_test(test_an_abort_is_not_withheld),
                 relay_test(test_tls_on_one_side),
                 relay_test(test_a_lost_tls_leg_is_an_abort),
+                relay_test(test_a_rate_holds_both_directions_together),
+                relay_test(test_the_lowest_rate_counts),
+                relay_test(test_a_relay_that_waits_for_its_rate_can_be_freed_and_aborted),
         };
 
         return cmocka_run_group_tests_name("net/relay", tests, NULL, NULL);

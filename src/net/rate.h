@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* So many bytes a second, for all who share one Rate, on any thread. Whoever has bytes to move queues for a
+ * share of it and is told when that is due: shares are handed out in turn, so each gets as much as the
+ * others. */
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct Rate {
+        atomic_uint_least64_t bytes_per_sec; /* 0: no limit */
+        atomic_uint_least64_t line_usec;     /* private: up to when it is handed out */
+} Rate;
+
+/* Also of one in use: what is handed out stays so. */
+void rate_set(Rate *r, uint64_t bytes_per_sec);
+
+/* How many bytes to queue for: about what goes in a twentieth of a second. */
+size_t rate_share(const Rate *r);
+
+/* Queues for N bytes. Returns when they may go: now or earlier if that is at once. */
+uint64_t rate_queue(Rate *r, size_t n, uint64_t now_usec);
+
+/* Gives N bytes back that were not needed after all. */
+void rate_return(Rate *r, size_t n);
