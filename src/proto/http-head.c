@@ -9,7 +9,7 @@
 
 /* A head comes in pieces, and this is asked again after each. So what runs on an unfinished head is cheap:
  * a look at the first bytes, and a search for the ends of lines, which finds the end of the head. Only the
- * request line is parsed as soon as it is whole. Of a whole head each byte is then looked at once more.
+ * first line is parsed as soon as it is whole. Of a whole head each byte is then looked at once more.
  * It ends with CR LF, and no class of characters has CR in it, so spans need no bounds.
  *
  * Inside, a result is 0 or the status that the visitor is owed. */
@@ -24,49 +24,15 @@ enum {
         VERSION_NOT_SUPPORTED = 505,
 };
 
-enum {
-        TOKEN = 1,  /* RFC 9110 §5.6.2 */
-        TARGET = 2, /* visible, and no fragment; raw UTF-8, which is in use, can't be mistaken for anything */
-        VALUE = 4,  /* RFC 9110 §5.5 */
-};
-
-#define T (TOKEN | TARGET | VALUE)
-#define V (TARGET | VALUE)
-
-static const uint8_t char_classes[256] = {
-        ['\t'] = VALUE,     [' '] = VALUE,     ['!'] = T,         ['"'] = V,           ['#'] = TOKEN | VALUE,
-        ['$' ... '\''] = T, ['('] = V,         [')'] = V,         ['*'] = T,           ['+'] = T,
-        [','] = V,          ['-'] = T,         ['.'] = T,         ['/'] = V,           ['0' ... '9'] = T,
-        [':' ... '@'] = V,  ['A' ... 'Z'] = T, ['[' ... ']'] = V, ['^' ... 'z'] = T,   ['{'] = V,
-        ['|'] = T,          ['}'] = V,         ['~'] = T,         [0x80 ... 0xff] = V,
-};
-
-#undef T
-#undef V
-
 typedef struct Extent {
-        size_t request_line; /* the offset behind the request line, 0: not there yet */
-        size_t head;         /* the offset behind the head, 0: not there yet */
+        size_t first_line; /* the offset behind the first line, 0: not there yet */
+        size_t head;       /* the offset behind the head, 0: not there yet */
 } Extent;
 
 typedef struct KnownFields { /* borrowed from the head; NULL when absent */
         const HttpField *host;
         const HttpField *transfer_encoding;
 } KnownFields;
-
-static bool is(char c, unsigned class) {
-        return char_classes[(uint8_t) c] & class;
-}
-
-static const char *span(const char *p, unsigned class) {
-        while (is(*p, class))
-                p++;
-        return p;
-}
-
-static HttpSlice slice(const char *start, const char *end) {
-        return (HttpSlice) { .data = start, .length = (size_t) (end - start) };
-}
 
 static bool slice_equal(HttpSlice s, const char *text) {
         return s.length == strlen(text) && memcmp(s.data, text, s.length) == 0;
@@ -86,13 +52,13 @@ static unsigned check_start(const char *s, size_t n) {
         size_t i = 0;
 
         n = MIN(n, START_BYTES);
-        while (i < n && is(s[i], TOKEN))
+        while (i < n && http_char_is(s[i], HTTP_TOKEN))
                 i++;
         if (i == n)
                 return 0;
         if (i == 0 || s[i] != ' ')
                 return BAD_REQUEST;
-        return i + 1 == n || is(s[i + 1], TARGET) ? 0 : BAD_REQUEST;
+        return i + 1 == n || http_char_is(s[i + 1], HTTP_TARGET) ? 0 : BAD_REQUEST;
 }
 
 static unsigned find_ends(const char *data, size_t start, size_t n, Extent *ret) {
@@ -108,7 +74,7 @@ static unsigned find_ends(const char *data, size_t start, size_t n, Extent *ret)
                         return 0;
                 }
                 if (n_lines == 0)
-                        ret->request_line = end;
+                        ret->first_line = end;
                 if (n_lines > HTTP_FIELDS_MAX)
                         return HEAD_TOO_LARGE;
                 start = end;
@@ -129,7 +95,7 @@ static unsigned parse_absolute_target(HttpHead *ret) {
                 return BAD_REQUEST;
         for (p = s; p < end && *p != '/' && *p != '?';)
                 p++;
-        ret->host_header = slice(s, p);
+        ret->host_header = http_slice(s, p);
         r = host_header_parse(s, (size_t) (p - s), ret->host, &ret->port);
         return r < 0 ? BAD_REQUEST : 0;
 }
@@ -168,37 +134,18 @@ static unsigned parse_version(const char *s, const char *end, unsigned *ret_mino
 
 /* END is where its CR stands. */
 static unsigned parse_request_line(HttpHead *ret, const char *s, const char *end) {
-        const char *p = span(s, TOKEN), *target = p + 1;
+        const char *p = http_span(s, HTTP_TOKEN), *target = p + 1;
         unsigned status;
 
-        ret->method = slice(s, p);
+        ret->method = http_slice(s, p);
         if (*p != ' ')
                 return BAD_REQUEST;
-        p = span(target, TARGET);
-        ret->target = slice(target, p);
+        p = http_span(target, HTTP_TARGET);
+        ret->target = http_slice(target, p);
         if (*p != ' ' || p == target)
                 return BAD_REQUEST;
         status = parse_target(ret);
         return status != 0 ? status : parse_version(p + 1, end, &ret->minor_version);
-}
-
-/* Reads the line at *P and moves it to the next one. */
-static unsigned parse_field(const char **p, HttpField *ret) {
-        const char *start = *p, *end = span(start, TOKEN);
-
-        if (end == start || *end != ':')
-                return BAD_REQUEST;
-        ret->name = slice(start, end);
-        for (start = end + 1; *start == ' ' || *start == '\t';)
-                start++;
-        end = span(start, VALUE);
-        if (end[0] != '\r' || end[1] != '\n')
-                return BAD_REQUEST;
-        *p = end + 2;
-        while (end > start && (end[-1] == ' ' || end[-1] == '\t'))
-                end--;
-        ret->value = slice(start, end);
-        return 0;
 }
 
 /* RFC 9112 §6.2, and no lists of equal values. */
@@ -230,26 +177,26 @@ static unsigned note_once(const HttpField **known, const HttpField *field) {
 }
 
 static unsigned note_field(HttpHead *ret, KnownFields *known, const HttpField *field) {
-        HttpSlice name = field->name;
-
-        if (name.length == 4 && str_equal_nocase(name.data, 4, "Host"))
+        if (http_slice_is(field->name, "Host"))
                 return note_once(&known->host, field);
-        if (name.length == 14 && str_equal_nocase(name.data, 14, "Content-Length"))
+        if (http_slice_is(field->name, "Content-Length"))
                 return parse_content_length(ret, field->value);
-        if (name.length == 17 && str_equal_nocase(name.data, 17, "Transfer-Encoding"))
+        if (http_slice_is(field->name, "Transfer-Encoding"))
                 return note_once(&known->transfer_encoding, field);
+        if (http_slice_is(field->name, "Content_Length") || http_slice_is(field->name, "Transfer_Encoding"))
+                return BAD_REQUEST; /* to some they are the above */
         return 0;
 }
 
 static unsigned parse_fields(HttpHead *ret, KnownFields *known, const char *p, const char *end) {
+        ret->lines = http_slice(p, end);
         ret->has_content_length = false;
         ret->content_length = 0;
         for (ret->n_fields = 0; p < end; ret->n_fields++) { /* find_ends() has counted them */
                 HttpField *field = &ret->fields[ret->n_fields];
-                unsigned status = parse_field(&p, field);
+                unsigned status =
+                        http_field_parse(&p, field) < 0 ? BAD_REQUEST : note_field(ret, known, field);
 
-                if (status == 0)
-                        status = note_field(ret, known, field);
                 if (status != 0)
                         return status;
         }
@@ -275,26 +222,64 @@ static unsigned conclude_host(HttpHead *ret, const HttpField *field) {
         return 0;
 }
 
-/* RFC 9112 §6.1. */
+/* RFC 9112 §6.1 and §7, for a VALUE other than "chunked". What is no list of codings, and "chunked" anywhere
+ * but alone at the end, is refused; of other codings none is known. */
+static unsigned check_codings(HttpSlice value) {
+        const char *last = value.data + value.length;
+        HttpSlice coding, rest = value;
+        unsigned status = value.length > 0 ? 0 : BAD_REQUEST;
+
+        while (status != BAD_REQUEST && http_list_next(&rest, &coding)) {
+                const char *end = coding.data;
+
+                while (end < coding.data + coding.length && http_char_is(*end, HTTP_TOKEN))
+                        end++;
+                if (!http_slice_is(http_slice(coding.data, end), "chunked"))
+                        status = end > coding.data ? NOT_IMPLEMENTED : BAD_REQUEST;
+                else if (end != last)
+                        status = BAD_REQUEST;
+        }
+        return status != 0 ? status : BAD_REQUEST;
+}
+
 static unsigned conclude_body(HttpHead *ret, const HttpField *transfer_encoding) {
         ret->chunked = transfer_encoding;
         if (!ret->chunked)
                 return 0;
         if (ret->minor_version == 0 || ret->has_content_length)
                 return BAD_REQUEST;
-        if (!str_equal_nocase(transfer_encoding->value.data, transfer_encoding->value.length, "chunked"))
-                return NOT_IMPLEMENTED;
-        return 0;
+        if (http_slice_is(transfer_encoding->value, "chunked"))
+                return 0;
+        return check_codings(transfer_encoding->value);
 }
 
-/* Everything below the request line, of a whole head. */
+/* Everything below the first line, of a whole head. */
 static unsigned parse_rest(HttpHead *ret, const char *p, const char *end) {
         KnownFields known = {};
         unsigned status = parse_fields(ret, &known, p, end);
 
-        if (status == 0)
+        if (status == 0 && ret->status == 0)
                 status = conclude_host(ret, known.host);
         return status != 0 ? status : conclude_body(ret, known.transfer_encoding);
+}
+
+/* RFC 9112 §4. END is where the line's CR stands. */
+static unsigned parse_status_line(HttpHead *ret, const char *s, const char *end) {
+        if (end - s < 12 || parse_version(s, s + 8, &ret->minor_version) != 0 || s[8] != ' ')
+                return BAD_REQUEST;
+        if (s[9] < '1' || s[9] > '9' || !char_is_digit(s[10]) || !char_is_digit(s[11]))
+                return BAD_REQUEST;
+        ret->status = (unsigned) ((s[9] - '0') * 100 + (s[10] - '0') * 10 + (s[11] - '0'));
+        if (end - s == 12) { /* even the space is missing; nobody takes that for anything else */
+                ret->reason = http_slice(end, end);
+                return 0;
+        }
+        ret->reason = http_slice(s + 13, end);
+        return s[12] == ' ' && http_span(s + 13, HTTP_VALUE) == end ? 0 : BAD_REQUEST;
+}
+
+static int status_to_errno(unsigned status) {
+        return status == HEAD_TOO_LARGE || status == URI_TOO_LONG ? -EMSGSIZE : -EBADMSG;
 }
 
 ssize_t http_head_parse(HttpHead *ret, const char *data, size_t n, size_t limit, unsigned *ret_status) {
@@ -302,26 +287,51 @@ ssize_t http_head_parse(HttpHead *ret, const char *data, size_t n, size_t limit,
         unsigned status = check_start(data + start, n_seen - start);
         Extent extent = {};
 
+        ret->status = 0;
         if (status == 0)
                 status = find_ends(data, start, n_seen, &extent);
-        if (status == 0 && extent.request_line > 0)
-                status = parse_request_line(ret, data + start, data + extent.request_line - 2);
+        if (status == 0 && extent.first_line > 0)
+                status = parse_request_line(ret, data + start, data + extent.first_line - 2);
         if (status == 0 && extent.head == 0) {
                 if (n < limit)
                         return -EAGAIN;
-                status = extent.request_line > 0 ? HEAD_TOO_LARGE : URI_TOO_LONG;
+                status = extent.first_line > 0 ? HEAD_TOO_LARGE : URI_TOO_LONG;
         }
         if (status == 0)
-                status = parse_rest(ret, data + extent.request_line, data + extent.head - 2);
+                status = parse_rest(ret, data + extent.first_line, data + extent.head - 2);
         if (status == 0)
                 return (ssize_t) extent.head;
         *ret_status = status;
-        return status == HEAD_TOO_LARGE || status == URI_TOO_LONG ? -EMSGSIZE : -EBADMSG;
+        return status_to_errno(status);
+}
+
+ssize_t http_head_parse_response(HttpHead *ret, const char *data, size_t n, size_t limit) {
+        static const char start[] = "HTTP/1.";
+        size_t n_seen = MIN(n, limit);
+        Extent extent = {};
+        unsigned status;
+
+        if (memcmp(data, start, MIN(n_seen, strlen(start))) != 0)
+                return -EBADMSG;
+        status = find_ends(data, 0, n_seen, &extent);
+        if (status == 0 && extent.first_line > 0)
+                status = parse_status_line(ret, data, data + extent.first_line - 2);
+        if (status == 0 && extent.head == 0)
+                return n < limit ? -EAGAIN : -EMSGSIZE;
+        if (status == 0)
+                status = parse_rest(ret, data + extent.first_line, data + extent.head - 2);
+        return status == 0 ? (ssize_t) extent.head : status_to_errno(status);
 }
 
 const HttpField *http_head_find(const HttpHead *head, const char *name) {
-        for (size_t i = 0; i < head->n_fields; i++)
-                if (str_equal_nocase(head->fields[i].name.data, head->fields[i].name.length, name))
-                        return &head->fields[i];
+        return http_head_find_next(head, name, NULL);
+}
+
+const HttpField *http_head_find_next(const HttpHead *head, const char *name, const HttpField *previous) {
+        const HttpField *end = head->fields + head->n_fields;
+
+        for (const HttpField *f = previous ? previous + 1 : head->fields; f < end; f++)
+                if (http_slice_is(f->name, name))
+                        return f;
         return NULL;
 }

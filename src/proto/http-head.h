@@ -1,40 +1,35 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The head of an HTTP/1.1 request: request line and fields (RFC 9112 §2–5). Strict, so that nothing behind
- * us can read it differently: whatever is ambiguous is refused, never repaired. */
+/* The head of an HTTP/1.1 message: request or status line, and fields (RFC 9112 §2–5). Strict, so that
+ * nothing behind us can read it differently: whatever is ambiguous is refused, never repaired. */
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <sys/types.h>
 
 #include "proto/hostname.h"
+#include "proto/http-field.h"
 
 #define HTTP_HEAD_BYTES_MAX (64 * 1024)
 #define HTTP_FIELDS_MAX 256
 
-typedef struct HttpSlice { /* bytes inside the parsed head, not NUL-terminated */
-        const char *data;  /* borrowed from the input */
-        size_t length;
-} HttpSlice;
-
-typedef struct HttpField {
-        HttpSlice name;
-        HttpSlice value; /* without white space at its ends */
-} HttpField;
-
 typedef struct HttpHead {
+        unsigned minor_version; /* HTTP/1.x */
+        unsigned status;        /* 0: a request */
+
+        /* of a response only */
+        HttpSlice reason;
+
+        /* of a request only */
         HttpSlice method;
         HttpSlice target;
-        unsigned minor_version; /* HTTP/1.x */
-        HttpSlice
-                host_header; /* as the request names it: the Host field, or an absolute target's authority */
+        HttpSlice host_header; /* as it names it: the Host field, or an absolute target's authority */
         char host[HOSTNAME_LENGTH_MAX + 1]; /* from host_header, lower case, no port */
         uint16_t port;                      /* from host_header, 0 when absent */
-        uint64_t content_length;            /* 0 when absent */
+
+        uint64_t content_length; /* 0 when absent */
         bool has_content_length;
         bool chunked;
+        HttpSlice lines; /* those of the fields as they came, each with its CRLF */
         HttpField fields[HTTP_FIELDS_MAX];
         size_t n_fields;
 } HttpHead;
@@ -51,10 +46,16 @@ typedef struct HttpHead {
  * line's start (folding), an empty or non-token name, no Host (1.1; 1.0 may go without: host is ""), two
  * Hosts, a Host that is none or disagrees with an absolute-form target, Content-Length twice with other
  * values, not digits, or beyond 63 bits, Content-Length with Transfer-Encoding, Transfer-Encoding in 1.0 or
- * twice, the HTTP/2 preface, anything before the request line, a target with a fragment, and one that is
- * none of origin, absolute (http, https), asterisk (OPTIONS) or authority (CONNECT, with a port) form.
- * CONNECT may have an origin-form target too. */
+ * twice or with chunked anywhere but at its end, both names with "_" for "-", the HTTP/2 preface, anything
+ * before the request line, a target with a fragment, and one that is none of origin, absolute (http, https),
+ * asterisk (OPTIONS) or authority (CONNECT, with a port) form. CONNECT may have an origin-form target too. */
 ssize_t http_head_parse(HttpHead *ret, const char *data, size_t n, size_t limit, unsigned *ret_status);
 
-/* The first field of that name in any letter case, or NULL. */
+/* The same for a response. Of the errors it has the codes only: whoever asked is owed a 502. A status line
+ * may go without its last space and reason; Transfer-Encoding other than chunked is -EBADMSG, since nobody
+ * asks for it, as is everything above that has a meaning in a response. */
+ssize_t http_head_parse_response(HttpHead *ret, const char *data, size_t n, size_t limit);
+
+/* The first field of that name in any letter case and the one after PREVIOUS, or NULL. */
 const HttpField *http_head_find(const HttpHead *head, const char *name);
+const HttpField *http_head_find_next(const HttpHead *head, const char *name, const HttpField *previous);
