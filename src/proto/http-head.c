@@ -137,6 +137,7 @@ static unsigned parse_request_line(HttpHead *ret, const char *s, const char *end
         const char *p = http_span(s, HTTP_TOKEN), *target = p + 1;
         unsigned status;
 
+        ret->first_line = http_slice(s, end + 2);
         ret->method = http_slice(s, p);
         if (*p != ' ')
                 return BAD_REQUEST;
@@ -269,6 +270,7 @@ static unsigned parse_status_line(HttpHead *ret, const char *s, const char *end)
                 return BAD_REQUEST;
         if (s[9] < '1' || s[9] > '9' || !char_is_digit(s[10]) || !char_is_digit(s[11]))
                 return BAD_REQUEST;
+        ret->first_line = http_slice(s, end + 2);
         ret->status = (unsigned) ((s[9] - '0') * 100 + (s[10] - '0') * 10 + (s[11] - '0'));
         if (end - s == 12) { /* even the space is missing; nobody takes that for anything else */
                 ret->reason = http_slice(end, end);

@@ -15,6 +15,7 @@
 typedef struct HttpHead {
         unsigned minor_version; /* HTTP/1.x */
         unsigned status;        /* 0: a request */
+        HttpSlice first_line;   /* with its CRLF */
 
         /* of a response only */
         HttpSlice reason;
