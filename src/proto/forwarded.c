@@ -60,33 +60,55 @@ Ip forwarded_visitor(const Ip *peer, const CidrList *trusted, const HttpHead *re
         return visitor;
 }
 
-/* Appends N bytes to the text at *P. */
-static int append(char **p, const char *end, const char *s, size_t n) {
-        if (n > (size_t) (end - *p))
+typedef struct Text { /* of a field */
+        char *start, *p, *end;
+        bool full;
+} Text;
+
+static void put(Text *t, HttpSlice s) {
+        if (s.length > (size_t) (t->end - t->p)) {
+                t->full = true;
+                return;
+        }
+        memcpy(t->p, s.data, s.length);
+        t->p += s.length;
+}
+
+static void put_text(Text *t, const char *s) {
+        put(t, http_slice_of(s));
+}
+
+/* Begins with the values of the fields NAME that are believed (NULL: none). */
+static Text text_begin(char buffer[static FORWARDED_BYTES_MAX], const HttpHead *believed, const char *name) {
+        Text t = { .start = buffer, .p = buffer, .end = buffer + FORWARDED_BYTES_MAX };
+        const HttpField *f = NULL;
+
+        while (believed && (f = http_head_find_next(believed, name, f))) {
+                if (f->value.length == 0)
+                        continue;
+                put(&t, f->value);
+                put_text(&t, ", ");
+        }
+        return t;
+}
+
+static void add_edit(Forwarded *f, const char *name, HttpSlice value) {
+        f->edits[f->n_edits++] = (HttpEdit){ .name = http_slice_of(name), .value = value };
+}
+
+static int add_text(Forwarded *f, const char *name, const Text *t) {
+        if (t->full)
                 return -ENOBUFS;
-        memcpy(*p, s, n);
-        *p += n;
+        add_edit(f, name, http_slice(t->start, t->p));
         return 0;
 }
 
-/* Writes the values of the fields NAME that REQUEST has (NULL: none are believed) and behind them LAST to
- * RET, and sets EDIT to that. */
-static int join(const HttpHead *request, const char *name, const char *last,
-                char ret[static FORWARDED_BYTES_MAX], HttpEdit *edit) {
-        const char *end = ret + FORWARDED_BYTES_MAX;
-        const HttpField *f = NULL;
-        char *p = ret;
+static int add_for(Forwarded *f, const ForwardedBy *by, const HttpHead *believed) {
+        Text t = text_begin(f->visitors, believed, for_name);
+        char ip[IP_TEXT_MAX];
 
-        while (request && (f = http_head_find_next(request, name, f))) {
-                if (f->value.length == 0)
-                        continue;
-                if (append(&p, end, f->value.data, f->value.length) < 0 || append(&p, end, ", ", 2) < 0)
-                        return -ENOBUFS;
-        }
-        if (append(&p, end, last, strlen(last)) < 0)
-                return -ENOBUFS;
-        *edit = (HttpEdit){ .name = http_slice_of(name), .value = http_slice(ret, p) };
-        return 0;
+        put_text(&t, ip_format(&by->peer, ip));
+        return add_text(f, for_name, &t);
 }
 
 /* The value of the field if REQUEST (NULL: it is not believed) has it once. */
@@ -96,58 +118,61 @@ static HttpSlice only_value(const HttpHead *request, const char *name) {
         return f && !http_head_find_next(request, name, f) ? f->value : (HttpSlice){};
 }
 
-static HttpEdit edit_proto(Forwarded *f, const HttpHead *believed) {
+static void add_proto(Forwarded *f, const HttpHead *believed) {
         HttpSlice proto = only_value(believed, proto_name);
 
         if (http_slice_is(proto, "https"))
                 f->https = true;
         else if (http_slice_is(proto, "http"))
                 f->https = false;
-        return (HttpEdit){ .name = http_slice_of(proto_name),
-                           .value = http_slice_of(f->https ? "https" : "http") };
+        add_edit(f, proto_name, http_slice_of(f->https ? "https" : "http"));
 }
 
-/* A visitor that names no host (HTTP/1.0) has none in its X-Forwarded-Host either. */
-static HttpEdit edit_host(const HttpHead *request, const HttpHead *believed) {
-        HttpEdit edit = { .name = http_slice_of(host_name), .value = only_value(believed, host_name) };
+/* A visitor that names no host (HTTP/1.0) has none here either. */
+static void add_host(Forwarded *f, const HttpHead *request, const HttpHead *believed) {
+        HttpSlice value = only_value(believed, host_name);
         char host[HOSTNAME_LENGTH_MAX + 1];
         uint16_t port;
 
-        if (!edit.value.data || host_header_parse(edit.value.data, edit.value.length, host, &port) < 0)
-                edit.value = request->host_header;
-        return edit;
+        if (!value.data || host_header_parse(value.data, value.length, host, &port) < 0)
+                value = request->host_header;
+        add_edit(f, host_name, value);
 }
 
 /* for=…;host="…";proto=… (RFC 7239 §4): what the connection shows, not what others say. */
-static int edit_standard(Forwarded *f, const ForwardedBy *by, const HttpHead *request,
-                         const HttpHead *believed) {
-        char element[FORWARDED_BYTES_MAX], ip[IP_TEXT_MAX];
-        const char *quote = ip_is_v4(&by->peer) ? "" : "\"", *open = *quote ? "[" : "",
-                   *close = *quote ? "]" : "";
-        HttpSlice host = request->host_header;
-        int n = snprintf(element, sizeof(element), "for=%s%s%s%s%s;host=\"%.*s\";proto=%s", quote, open,
-                         ip_format(&by->peer, ip), close, quote, (int) host.length,
-                         host.length > 0 ? host.data : "", by->https ? "https" : "http");
+static int add_standard(Forwarded *f, const ForwardedBy *by, const HttpHead *request,
+                        const HttpHead *believed) {
+        Text t = text_begin(f->standard, believed, standard_name);
+        bool v4 = ip_is_v4(&by->peer);
+        char ip[IP_TEXT_MAX];
 
-        if (n < 0 || (size_t) n >= sizeof(element))
-                return -ENOBUFS;
-        return join(believed, standard_name, element, f->standard, &f->edits[f->n_edits++]);
+        put_text(&t, v4 ? "for=" : "for=\"[");
+        put_text(&t, ip_format(&by->peer, ip));
+        put_text(&t, v4 ? ";" : "]\";");
+        if (request->host_header.length > 0) {
+                put_text(&t, "host=\"");
+                put(&t, request->host_header);
+                put_text(&t, "\";");
+        }
+        put_text(&t, by->https ? "proto=https" : "proto=http");
+        return add_text(f, standard_name, &t);
 }
 
 int forwarded_init(Forwarded *f, const ForwardedBy *by, const HttpHead *request) {
         const HttpHead *believed = cidr_list_contains(by->trusted, &by->peer) ? request : NULL;
-        char ip[IP_TEXT_MAX];
+        int r;
 
         f->visitor = forwarded_visitor(&by->peer, by->trusted, request);
         f->https = by->https;
-        if (join(believed, for_name, ip_format(&by->peer, ip), f->visitors, &f->edits[0]) < 0)
-                return -ENOBUFS;
-        f->edits[1] = edit_proto(f, believed);
-        f->edits[2] = edit_host(request, believed);
-        f->n_edits = 3;
+        f->n_edits = 0;
+        r = add_for(f, by, believed);
+        if (r < 0)
+                return r;
+        add_proto(f, believed);
+        add_host(f, request, believed);
         if (by->standard)
-                return edit_standard(f, by, request, believed);
-        if (!believed) /* nobody may take it for ours */
-                f->edits[f->n_edits++] = (HttpEdit){ .name = http_slice_of(standard_name) };
+                return add_standard(f, by, request, believed);
+        if (!believed)
+                add_edit(f, standard_name, (HttpSlice){}); /* nobody may take it for ours */
         return 0;
 }
