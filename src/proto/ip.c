@@ -42,11 +42,13 @@ int ip_parse(const char *s, size_t n, Ip *ret) {
 }
 
 const char *ip_format(const Ip *ip, char ret[static IP_TEXT_MAX]) {
-        if (ip_is_v4(ip))
-                inet_ntop(AF_INET, ip->bytes + V4_AT, ret, IP_TEXT_MAX);
-        else
-                inet_ntop(AF_INET6, ip->bytes, ret, IP_TEXT_MAX);
-        return ret;
+        if (!ip_is_v4(ip))
+                return ip_format_v6(ip, ret);
+        return inet_ntop(AF_INET, ip->bytes + V4_AT, ret, IP_TEXT_MAX);
+}
+
+const char *ip_format_v6(const Ip *ip, char ret[static IP_TEXT_MAX]) {
+        return inet_ntop(AF_INET6, ip->bytes, ret, IP_TEXT_MAX);
 }
 
 bool ip_is_v4(const Ip *ip) {

@@ -22,7 +22,8 @@ Ip ip_from_v6(const void *bytes);
  * brackets and zone. Returns 0 or -EINVAL. */
 int ip_parse(const char *s, size_t n, Ip *ret);
 
-/* IPv4 with dots, IPv6 in the form of RFC 5952. Returns RET. */
+/* IPv4 with dots, IPv6 in the form of RFC 5952; the second writes IPv4 as IPv4-mapped IPv6. Return RET. */
 const char *ip_format(const Ip *ip, char ret[static IP_TEXT_MAX]);
+const char *ip_format_v6(const Ip *ip, char ret[static IP_TEXT_MAX]);
 
 bool ip_is_v4(const Ip *ip);
