@@ -125,3 +125,27 @@ size_t hostname_prefix_length(const char *name, const char *domain) {
                 return 0;
         return n - m - 1;
 }
+
+bool hostname_is_wildcard(const char *name) {
+        const char *rest = str_skip_prefix(name, "*.");
+
+        return rest && strlen(name) <= HOSTNAME_LENGTH_MAX && hostname_is_valid(rest);
+}
+
+const char *hostname_wider(const char *key) {
+        return *key == '\0' ? NULL : strchr(key + 1, '.'); /* a key that begins with a dot is a wildcard's */
+}
+
+const char *hostname_key(const char *name) {
+        return *name == '*' ? name + 1 : name;
+}
+
+bool hostname_matches_certificate(const char *name, const char *pattern) {
+        const char *rest = str_skip_prefix(pattern, "*"), *dot = strchr(name, '.');
+
+        if (!hostname_is_valid(name))
+                return false;
+        if (!rest)
+                return str_equal_nocase(name, strlen(name), pattern);
+        return dot && strchr(dot + 1, '.') && str_equal_nocase(dot, strlen(dot), rest);
+}

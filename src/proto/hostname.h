@@ -28,3 +28,20 @@ int host_header_parse(const char *s, size_t n, char ret_host[static HOSTNAME_LEN
 /* If NAME lies below DOMAIN, returns the length of what stands before ".DOMAIN"; 0 otherwise. Both in lower
  * case. */
 size_t hostname_prefix_length(const char *name, const char *domain);
+
+/* "*.", and a host name behind it: what a tunnel may have as its name. It is for all names below that one,
+ * however deep, but not for that one itself. */
+bool hostname_is_wildcard(const char *name);
+
+/* The keys under which a NAME (as host_header_parse() writes it) is to be looked up, most specific first:
+ * NAME itself, then hostname_wider() of the last one until that is NULL. A wildcard "*.example.org" is kept
+ * under ".example.org", which is what hostname_key() makes of it; other names are their own keys. All point
+ * into what they are given. */
+const char *hostname_wider(const char *key);
+const char *hostname_key(const char *name);
+
+/* A certificate for PATTERN, a dNSName, is good for NAME (RFC 6125 §6.4, RFC 9525 §6.3): equal in any letter
+ * case, or
+ * "*" in place of exactly one label, the first and whole one, with two more behind it at least, since clients
+ * refuse less. NAME is no address. */
+bool hostname_matches_certificate(const char *name, const char *pattern);

@@ -35,26 +35,41 @@ static void check_name(const char *s) {
         must(port == 0 && str_equal_nocase(host, strlen(host), s));
 }
 
+static void check_wildcard(const char *s) {
+        size_t last = strlen(s) + 1;
+
+        must(!hostname_is_wildcard(s) || (!hostname_is_valid(s) && *hostname_key(s) == '.'));
+        for (const char *key = s; key;
+             key = hostname_wider(key)) { /* each shorter than the one before, and a part of it */
+                must(strlen(key) < last && (key == s || *key == '.'));
+                last = strlen(key);
+        }
+}
+
 /* The input up to a line's end is a name, the rest a domain. */
-static void check_prefix(char *name) {
+static void check_two(char *name) {
         char *domain = strchr(name, '\n');
         size_t n;
 
         if (!domain)
                 return;
         *domain++ = '\0';
+        if (hostname_matches_certificate(name, domain))
+                must(hostname_is_valid(name) && strlen(name) <= HOSTNAME_LENGTH_MAX &&
+                     strlen(domain) <= strlen(name) + 1);
         n = hostname_prefix_length(name, domain);
         if (n > 0)
                 must(name[n] == '.' && streq(name + n + 1, domain));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-        char *s = strndup((const char*) data, size);
+        char *s = strndup((const char *) data, size);
 
         must(s);
-        check_host_header((const char*) data, size);
+        check_host_header((const char *) data, size);
         check_name(s);
-        check_prefix(s);
+        check_wildcard(s);
+        check_two(s);
         free(s);
         return 0;
 }

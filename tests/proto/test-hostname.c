@@ -184,6 +184,114 @@ static void test_prefix_below_a_domain(void **state) {
                         fail_msg("\"%s\" below \"%s\"", cases[i].name, cases[i].domain);
 }
 
+static void test_names_of_wildcard_tunnels(void **state) {
+        static const struct {
+                const char *name;
+                bool wildcard;
+        } cases[] = {
+                { "*.example.org", true }, { "*.a", true },         { "*.X.example.org", true },
+                { "example.org", false },  { "*", false },          { "*.", false },
+                { "*example.org", false }, { "a*.example.org", false }, { "*.*.example.org", false },
+                { "a.*.org", false },      { "*.1.2.3", false },    { "*..a", false },
+                { "*.a.", false },         { ".a", false },         { "", false },
+                { "*." L63 "." L63 "." L63 "." L61, false },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                if (hostname_is_wildcard(cases[i].name) != cases[i].wildcard)
+                        fail_msg("\"%s\"", cases[i].name);
+}
+
+static void test_the_most_specific_name_is_looked_up_first(void **state) {
+        static const char *const keys[] = { "a.b.example.org", ".b.example.org", ".example.org", ".org", NULL };
+        const char *key = keys[0];
+
+        (void) state;
+        for (size_t i = 1; i < ELEMENTSOF(keys); i++) {
+                key = hostname_wider(key);
+                if (keys[i])
+                        assert_string_equal(key, keys[i]);
+        }
+        assert_null(key);
+        assert_null(hostname_wider("localhost"));
+        assert_null(hostname_wider("")); /* HTTP/1.0 without a Host */
+        assert_null(hostname_wider("::1"));
+        assert_string_equal(hostname_key("*.example.org"), ".example.org");
+        assert_string_equal(hostname_key("example.org"), "example.org");
+}
+
+/* The first of the registered NAMES (NULL at the end) that is found for HOST, or NULL. */
+static const char *look_up(const char *const *names, const char *host) {
+        for (const char *key = host; key; key = hostname_wider(key))
+                for (size_t i = 0; names[i]; i++)
+                        if (streq(hostname_key(names[i]), key))
+                                return names[i];
+        return NULL;
+}
+
+static void test_wildcards_are_for_names_below(void **state) {
+        static const char *const names[] = { "*.example.org", "*.x.example.org", "a.x.example.org", "example.org", NULL };
+        static const struct {
+                const char *host, *name;
+        } cases[] = {
+                { "a.x.example.org", "a.x.example.org" },
+                { "b.x.example.org", "*.x.example.org" },
+                { "b.a.x.example.org", "*.x.example.org" },
+                { "c.b.a.x.example.org", "*.x.example.org" },
+                { "x.example.org", "*.example.org" },
+                { "example.org", "example.org" },
+                { "a.b.example.org", "*.example.org" },
+                { "aexample.org", NULL },
+                { "org", NULL },
+                { "x.example.com", NULL },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                const char *found = look_up(names, cases[i].host);
+
+                if (found != cases[i].name && (!found || !cases[i].name || !streq(found, cases[i].name)))
+                        fail_msg("\"%s\" for \"%s\"", found ? found : "nothing", cases[i].host);
+        }
+}
+
+static void test_names_of_certificates(void **state) {
+        static const struct {
+                const char *name, *pattern;
+                bool matches;
+        } cases[] = {
+                { "example.org", "example.org", true },
+                { "Example.org", "eXample.ORG", true },
+                { "a.example.org", "*.example.org", true },
+                { "A.example.org", "*.EXAMPLE.org", true },
+                { "localhost", "localhost", true },
+                { "example.org", "*.example.org", false },
+                { "b.a.example.org", "*.example.org", false },
+                { "a.example.com", "*.example.org", false },
+                { "aexample.org", "*.example.org", false },
+                { "aexample.org", "*example.org", false },
+                { "ab.example.org", "a*.example.org", false },
+                { "a.b.example.org", "a.*.example.org", false },
+                { "a.b.example.org", "*.*.example.org", false },
+                { "a.localhost", "*.localhost", false },
+                { "example.org", "*.org", false },
+                { "a.example.org", "*", false },
+                { "a", "*", false },
+                { "a.example.org", "*.", false },
+                { "a.example.org", "", false },
+                { "", "", false },
+                { "*.example.org", "*.example.org", false },
+                { "1.2.3.4", "1.2.3.4", false },
+                { "1.2.3.4", "*.2.3.4", false },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                if (hostname_matches_certificate(cases[i].name, cases[i].pattern) != cases[i].matches)
+                        fail_msg("\"%s\", \"%s\"", cases[i].name, cases[i].pattern);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_labels),
@@ -193,6 +301,10 @@ int main(void) {
                 cmocka_unit_test(test_only_n_bytes_of_a_host_header_are_read),
                 cmocka_unit_test(test_the_longest_host_has_253_bytes),
                 cmocka_unit_test(test_prefix_below_a_domain),
+                cmocka_unit_test(test_names_of_wildcard_tunnels),
+                cmocka_unit_test(test_the_most_specific_name_is_looked_up_first),
+                cmocka_unit_test(test_wildcards_are_for_names_below),
+                cmocka_unit_test(test_names_of_certificates),
         };
 
         return cmocka_run_group_tests_name("proto/hostname", tests, NULL, NULL);
