@@ -71,6 +71,10 @@ HttpExchange http_exchange(const HttpHead *request) {
         };
 }
 
+static bool has_no_body(const HttpExchange *x, unsigned status) {
+        return x->is_head || status < 200 || status == 204 || status == 304;
+}
+
 int http_response_body(const HttpExchange *x, const HttpHead *response, HttpBodyKind *ret) {
         unsigned status = response->status;
 
@@ -78,7 +82,7 @@ int http_response_body(const HttpExchange *x, const HttpHead *response, HttpBody
                 return -EPROTO;
         if (status == 101 || (x->is_connect && status / 100 == 2))
                 *ret = HTTP_BODY_OPAQUE;
-        else if (x->is_head || status < 200 || status == 204 || status == 304)
+        else if (has_no_body(x, status))
                 *ret = HTTP_BODY_NONE;
         else if (response->chunked && x->is_1_0)
                 return -EPROTO;

@@ -53,6 +53,9 @@ static void check_fields(const char *data, size_t n) {
 static void check_head(const char *data, size_t n) {
         must(n >= 2 && memcmp(data + n - 2, "\r\n", 2) == 0);
         must(head.method.length > 0 && slice_is_clean(head.method, data, n));
+        must(head.status == 0 && head.first_line.data == head.method.data);
+        must(head.first_line.data + head.first_line.length == head.lines.data);
+        must(head.lines.data + head.lines.length + 2 == data + n);
         must(head.target.length > 0 && slice_is_clean(head.target, data, n));
         must(!memchr(head.target.data, ' ', head.target.length));
         must(head.minor_version <= 9);

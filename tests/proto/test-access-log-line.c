@@ -66,8 +66,13 @@ static void test_long_texts_are_cut(void **state) {
         (void) state;
         for (size_t i = 0; i < ELEMENTSOF(bytes); i++) {
                 const HttpSlice s = { text, sizeof(text) };
-                AccessLogLine l = { .user = s, .request = s, .referer = s, .user_agent = s, .time_sec = INT64_MAX / 400,
-                                    .status = 999, .n_bytes = UINT64_MAX };
+                AccessLogLine l = { .user = s,
+                                    .request = s,
+                                    .referer = s,
+                                    .user_agent = s,
+                                    .time_sec = INT64_MAX / 400,
+                                    .status = 999,
+                                    .n_bytes = UINT64_MAX };
                 size_t n;
 
                 memset(l.visitor.bytes, 0xff, sizeof(l.visitor.bytes));
@@ -100,7 +105,8 @@ static void test_dates(void **state) {
 
         (void) state;
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                _cleanup_free_ char *expected = str_format("::1 - - [%s +0000] \"-\" - - \"-\" \"-\"\n", cases[i].text);
+                _cleanup_free_ char *expected =
+                        str_format("::1 - - [%s +0000] \"-\" - - \"-\" \"-\"\n", cases[i].text);
                 AccessLogLine l = { .visitor = { { [15] = 1 } }, .time_sec = cases[i].time_sec };
 
                 check(&l, expected);

@@ -31,7 +31,9 @@ static Ip ip(const char *text) {
 }
 
 static void init(const char *peer, bool https, bool standard, const char *fields) {
-        const ForwardedBy by = { .peer = ip(peer), .https = https, .standard = standard, .trusted = &trusted };
+        const ForwardedBy by = {
+                .peer = ip(peer), .https = https, .standard = standard, .trusted = &trusted
+        };
 
         parse(fields);
         assert_int_equal(forwarded_init(&forwarded, &by, &head), 0);
@@ -44,8 +46,11 @@ static void assert_edit(const char *name, const char *value) {
 
                 if (!http_slice_is(e->name, name))
                         continue;
-                if (value ? !e->value.data || e->value.length != strlen(value) || memcmp(e->value.data, value, e->value.length) != 0 : e->value.data != NULL)
-                        fail_msg("%s: \"%.*s\" instead of \"%s\"", name, (int) e->value.length, e->value.data, value);
+                if (value ? !e->value.data || e->value.length != strlen(value) ||
+                                    memcmp(e->value.data, value, e->value.length) != 0
+                          : e->value.data != NULL)
+                        fail_msg("%s: \"%.*s\" instead of \"%s\"", name, (int) e->value.length, e->value.data,
+                                 value);
                 return;
         }
         if (!value || !streq(value, "-"))
@@ -62,9 +67,12 @@ static void test_the_visitor_is_the_rightmost_untrusted_address(void **state) {
                 { "10.0.0.1", "X-Forwarded-For: 198.51.100.7\r\n", "198.51.100.7" },
                 { "10.0.0.1", "X-Forwarded-For: 6.6.6.6, 198.51.100.7\r\n", "198.51.100.7" },
                 { "10.0.0.1", "X-Forwarded-For: 6.6.6.6 , 198.51.100.7 ,10.2.2.2\r\n", "198.51.100.7" },
-                { "10.0.0.1", "X-Forwarded-For: 6.6.6.6\r\nx-forwarded-for: 198.51.100.7\r\n", "198.51.100.7" },
-                { "10.0.0.1", "X-Forwarded-For: 198.51.100.7\r\nA: b\r\nX-Forwarded-For: 10.9.9.9\r\n", "198.51.100.7" },
-                { "10.0.0.1", "X-Forwarded-For: 10.0.0.3, 10.0.0.2\r\n", "10.0.0.3" }, /* all trusted: the first */
+                { "10.0.0.1", "X-Forwarded-For: 6.6.6.6\r\nx-forwarded-for: 198.51.100.7\r\n",
+                  "198.51.100.7" },
+                { "10.0.0.1", "X-Forwarded-For: 198.51.100.7\r\nA: b\r\nX-Forwarded-For: 10.9.9.9\r\n",
+                  "198.51.100.7" },
+                { "10.0.0.1", "X-Forwarded-For: 10.0.0.3, 10.0.0.2\r\n",
+                  "10.0.0.3" }, /* all trusted: the first */
                 { "10.0.0.1", "X-Forwarded-For: 198.51.100.7, unknown, 10.0.0.2\r\n", "10.0.0.2" },
                 { "10.0.0.1", "X-Forwarded-For: 198.51.100.7,\r\n", "10.0.0.1" },
                 { "10.0.0.1", "X-Forwarded-For:\r\n", "10.0.0.1" },

@@ -204,7 +204,8 @@ static void test_names_of_wildcard_tunnels(void **state) {
 }
 
 static void test_the_most_specific_name_is_looked_up_first(void **state) {
-        static const char *const keys[] = { "a.b.example.org", ".b.example.org", ".example.org", ".org", NULL };
+        static const char *const keys[] = { "a.b.example.org", ".b.example.org", ".example.org", ".org",
+                                            NULL };
         const char *key = keys[0];
 
         (void) state;
@@ -231,7 +232,8 @@ static const char *look_up(const char *const *names, const char *host) {
 }
 
 static void test_wildcards_are_for_names_below(void **state) {
-        static const char *const names[] = { "*.example.org", "*.x.example.org", "a.x.example.org", "example.org", NULL };
+        static const char *const names[] = { "*.example.org", "*.x.example.org", "a.x.example.org",
+                                             "example.org", NULL };
         static const struct {
                 const char *host, *name;
         } cases[] = {

@@ -61,7 +61,8 @@ static void test_whole_chunked_bodies(void **state) {
                 _cleanup_free_ char *s = str_format("%sGET / HTTP/1.1\r\n", cases[i]);
 
                 check_chunked(cases[i], strlen(cases[i]), (ssize_t) strlen(cases[i]), true);
-                check_chunked(s, strlen(s), (ssize_t) strlen(cases[i]), true); /* what follows is not its own */
+                check_chunked(s, strlen(s), (ssize_t) strlen(cases[i]),
+                              true); /* what follows is not its own */
                 for (size_t n = 0; n < strlen(cases[i]); n++)
                         check_chunked(cases[i], n, (ssize_t) n, false);
         }

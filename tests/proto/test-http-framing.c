@@ -63,12 +63,17 @@ static void test_what_a_request_says_about_its_connection(void **state) {
                 { "GET / HTTP/1.0\r\n\r\n", false, false },
                 { "GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", true, false },
                 { "GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n", false, false },
-                { "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", true, true },
-                { "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, upgrade\r\nUpgrade: x/1\r\n\r\n", true, true },
-                { "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c, websocket\r\n\r\n", true, true },
-                { "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\nUpgrade: x\r\n\r\n", true, true },
+                { "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", true,
+                  true },
+                { "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, upgrade\r\nUpgrade: x/1\r\n\r\n",
+                  true, true },
+                { "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c, websocket\r\n\r\n", true,
+                  true },
+                { "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\nUpgrade: x\r\n\r\n",
+                  true, true },
                 { "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: H2C\r\n\r\n", true, false },
-                { "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c-14, h2c\r\n\r\n", true, false },
+                { "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c-14, h2c\r\n\r\n", true,
+                  false },
                 { "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade:\r\n\r\n", true, false },
                 { "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\n\r\n", true, false },
                 { "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n", true, false },
@@ -160,8 +165,10 @@ static void test_what_a_visitor_is_told_about_its_connection(void **state) {
         assert_null(http_response_connection(&x, response(OK "\r\n"), true));
         assert_string_equal(http_response_connection(&x, response(OK "\r\n"), false), "close");
         assert_string_equal(http_response_connection(&old, response(OK "\r\n"), true), "keep-alive");
-        assert_string_equal(http_response_connection(&x, response("HTTP/1.0 200 x\r\n\r\n"), true), "keep-alive");
-        assert_string_equal(http_response_connection(&x, response("HTTP/1.1 101 x\r\n\r\n"), false), "Upgrade");
+        assert_string_equal(http_response_connection(&x, response("HTTP/1.0 200 x\r\n\r\n"), true),
+                            "keep-alive");
+        assert_string_equal(http_response_connection(&x, response("HTTP/1.1 101 x\r\n\r\n"), false),
+                            "Upgrade");
         assert_null(http_response_connection(&x, response("HTTP/1.1 100 x\r\n\r\n"), false));
 }
 

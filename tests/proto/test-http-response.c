@@ -59,8 +59,10 @@ static void test_status_lines_that_are_read(void **state) {
                 unsigned status, minor_version;
                 const char *reason;
         } cases[] = {
-                { "HTTP/1.1 200 OK", 200, 1, "OK" },   { "HTTP/1.1 200 ", 200, 1, "" },
-                { "HTTP/1.1 200", 200, 1, "" },        { "HTTP/1.0 304 Not Modified", 304, 0, "Not Modified" },
+                { "HTTP/1.1 200 OK", 200, 1, "OK" },
+                { "HTTP/1.1 200 ", 200, 1, "" },
+                { "HTTP/1.1 200", 200, 1, "" },
+                { "HTTP/1.0 304 Not Modified", 304, 0, "Not Modified" },
                 { "HTTP/1.1 100 Continue", 100, 1, "Continue" },
                 { "HTTP/1.1 999 \t x", 999, 1, "\t x" },
         };

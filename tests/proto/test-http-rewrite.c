@@ -51,9 +51,11 @@ static void test_a_head_goes_on_byte_for_byte(void **state) {
         (void) state;
         check_unchanged("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         check_unchanged("GET / HTTP/1.0\r\n\r\n");
-        check_unchanged("POST //a/../b?c=%00&d HTTP/1.1\r\nhOsT:A.b:80\r\nx-Y:  z \t\r\nCONTENT-LENGTH: 007\r\nZ:\r\n"
-                        "Cookie: a=b; c=\"d\"\r\nCookie: \xc3\xa4\r\nTE: trailers\r\nAuthorization: Basic x\r\n\r\n");
-        check_unchanged("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\nTrailer: x\r\nExpect: 100-continue\r\n\r\n");
+        check_unchanged(
+                "POST //a/../b?c=%00&d HTTP/1.1\r\nhOsT:A.b:80\r\nx-Y:  z \t\r\nCONTENT-LENGTH: 007\r\nZ:\r\n"
+                "Cookie: a=b; c=\"d\"\r\nCookie: \xc3\xa4\r\nTE: trailers\r\nAuthorization: Basic x\r\n\r\n");
+        check_unchanged(
+                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\nTrailer: x\r\nExpect: 100-continue\r\n\r\n");
         check_unchanged("HTTP/1.1 200 OK\r\nServer: x\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nDate:x\r\n\r\n");
         check_unchanged("HTTP/1.1 200\r\n\r\n");
         check_unchanged("HTTP/1.1 100 Continue\r\n\r\n");
@@ -68,15 +70,20 @@ static void test_fields_are_set_where_they_stood_and_removed(void **state) {
         (void) state;
         check(REQUEST "Host: a\r\n\r\n", &how,
               REQUEST "Host: localhost:3000\r\nX-Forwarded-For: 192.0.2.1\r\nNew: \r\n\r\n");
-        check(REQUEST "A: 1\r\nx-forwarded-for: 6.6.6.6\r\nB: 2\r\nHOST: a\r\nX-FORWARDED-FOR: 7\r\ncookie: x\r\nC: 3\r\n"
-                      "Cookie: y\r\nNew: 1\r\n\r\n", &how,
-              REQUEST "A: 1\r\nX-Forwarded-For: 192.0.2.1\r\nB: 2\r\nHost: localhost:3000\r\nC: 3\r\nNew: \r\n\r\n");
-        check(REQUEST "Host: a\r\nX_Forwarded_For: 6.6.6.6\r\nX-Forwarded_for: 7\r\n\r\n", &how, /* CGI's eyes */
+        check(REQUEST
+              "A: 1\r\nx-forwarded-for: 6.6.6.6\r\nB: 2\r\nHOST: a\r\nX-FORWARDED-FOR: 7\r\ncookie: x\r\nC: 3\r\n"
+              "Cookie: y\r\nNew: 1\r\n\r\n",
+              &how,
+              REQUEST
+              "A: 1\r\nX-Forwarded-For: 192.0.2.1\r\nB: 2\r\nHost: localhost:3000\r\nC: 3\r\nNew: \r\n\r\n");
+        check(REQUEST "Host: a\r\nX_Forwarded_For: 6.6.6.6\r\nX-Forwarded_for: 7\r\n\r\n",
+              &how, /* CGI's eyes */
               REQUEST "Host: localhost:3000\r\nX-Forwarded-For: 192.0.2.1\r\nNew: \r\n\r\n");
 }
 
 static void test_an_empty_field_list_is_filled(void **state) {
-        static const HttpEdit edits[] = { SET("Strict-Transport-Security", "max-age=31536000"), REMOVE("Server") };
+        static const HttpEdit edits[] = { SET("Strict-Transport-Security", "max-age=31536000"),
+                                          REMOVE("Server") };
         static const HttpRewrite how = { .edits = edits, .n_edits = 2, .connection = "close" };
 
         (void) state;
@@ -91,12 +98,15 @@ static void test_what_is_of_one_connection_ends_there(void **state) {
         } cases[] = {
                 { REQUEST "Connection: keep-alive\r\nHost: a\r\nKeep-Alive: 5\r\nProxy-Connection: x\r\n\r\n",
                   REQUEST "Host: a\r\n\r\n" },
-                { REQUEST "Host: a\r\nTE: gzip\r\nTE: trailers\r\nHTTP2-Settings: x\r\nUpgrade: websocket\r\n\r\n",
+                { REQUEST
+                  "Host: a\r\nTE: gzip\r\nTE: trailers\r\nHTTP2-Settings: x\r\nUpgrade: websocket\r\n\r\n",
                   REQUEST "Host: a\r\nTE: trailers\r\n\r\n" },
                 { REQUEST "Host: a\r\nConnection: X-Hop ,close\r\nx-hop: 1\r\nX-Hops: 2\r\nX_Hop: 3\r\n\r\n",
                   REQUEST "Host: a\r\nX-Hops: 2\r\nX_Hop: 3\r\n\r\n" },
-                { REQUEST "X-Hop: 1\r\nHost: a\r\nConnection: a\r\nConnection: x-hop\r\n\r\n", REQUEST "Host: a\r\n\r\n" },
-                { OK "Connection: close\r\nKeep-Alive: timeout=5\r\nUpgrade: h2,h2c\r\nA: b\r\n\r\n", OK "A: b\r\n\r\n" },
+                { REQUEST "X-Hop: 1\r\nHost: a\r\nConnection: a\r\nConnection: x-hop\r\n\r\n",
+                  REQUEST "Host: a\r\n\r\n" },
+                { OK "Connection: close\r\nKeep-Alive: timeout=5\r\nUpgrade: h2,h2c\r\nA: b\r\n\r\n",
+                  OK "A: b\r\n\r\n" },
                 { OK "A: 1\r\nConnection: x, a\r\n\r\n", OK "\r\n" },
                 { "HTTP/1.1 426 x\r\nUpgrade: y\r\n\r\n", "HTTP/1.1 426 x\r\nUpgrade: y\r\n\r\n" },
         };
@@ -107,9 +117,10 @@ static void test_what_is_of_one_connection_ends_there(void **state) {
 }
 
 static void test_connection_can_not_take_our_fields_away(void **state) {
-        static const char fields[] = "Host: a\r\nContent-Length: 5\r\nAuthorization: x\r\nForwarded: for=1\r\n"
-                                     "Expect: 100-continue\r\nX-Forwarded-For: 1\r\nX-Forwarded-Proto: https\r\n"
-                                     "X-Forwarded-Host: a\r\nX-Forwarded-Y: z\r\n";
+        static const char fields[] =
+                "Host: a\r\nContent-Length: 5\r\nAuthorization: x\r\nForwarded: for=1\r\n"
+                "Expect: 100-continue\r\nX-Forwarded-For: 1\r\nX-Forwarded-Proto: https\r\n"
+                "X-Forwarded-Host: a\r\nX-Forwarded-Y: z\r\n";
         static const char *const named[] = { "host", "Content-Length", "authorization", "Forwarded", "expect",
                                              "X-Forwarded-For", "X-FORWARDED-PROTO", "x-forwarded-host",
                                              "close, x-forwarded-y" };
@@ -121,9 +132,10 @@ static void test_connection_can_not_take_our_fields_away(void **state) {
 
                 check(in, &nothing, out);
         }
-        check("POST / HTTP/1.1\r\nHost: a\r\nConnection: Transfer-Encoding\r\nTransfer-Encoding: chunked\r\n\r\n", &nothing,
-              "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
-        check(OK "Connection: Content-Length\r\nContent-Length: 5\r\n\r\n", &nothing, OK "Content-Length: 5\r\n\r\n");
+        check("POST / HTTP/1.1\r\nHost: a\r\nConnection: Transfer-Encoding\r\nTransfer-Encoding: chunked\r\n\r\n",
+              &nothing, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+        check(OK "Connection: Content-Length\r\nContent-Length: 5\r\n\r\n", &nothing,
+              OK "Content-Length: 5\r\n\r\n");
 }
 
 static void test_connection_can_not_take_away_what_is_set(void **state) {
@@ -151,13 +163,17 @@ static void test_upgrades_pass_without_h2c(void **state) {
         static const HttpRewrite closing = { .connection = "close" };
 
         (void) state;
-        check(REQUEST "Host: a\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Key: x\r\n\r\n", &closing,
+        check(REQUEST
+              "Host: a\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Key: x\r\n\r\n",
+              &closing,
               REQUEST "Host: a\r\nSec-WebSocket-Key: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
         check(REQUEST "Host: a\r\nUpgrade: h2c, a/1\r\nUpgrade: b\r\nConnection: upgrade\r\n\r\n", &nothing,
               REQUEST "Host: a\r\nUpgrade: a/1, b\r\nConnection: Upgrade\r\n\r\n");
-        check(REQUEST "Host: a\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\nConnection: Upgrade, HTTP2-Settings\r\n\r\n", &closing,
-              REQUEST "Host: a\r\nConnection: close\r\n\r\n");
-        check("HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", &(HttpRewrite) { .connection = "Upgrade" },
+        check(REQUEST
+              "Host: a\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\nConnection: Upgrade, HTTP2-Settings\r\n\r\n",
+              &closing, REQUEST "Host: a\r\nConnection: close\r\n\r\n");
+        check("HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+              &(HttpRewrite){ .connection = "Upgrade" },
               "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
 }
 
@@ -177,8 +193,10 @@ static void test_absolute_targets_become_paths(void **state) {
                 { "GET http://a?x HTTP/1.1\r\nHost: a\r\n\r\n", "GET /?x HTTP/1.1\r\nHost: a\r\n\r\n" },
                 { "OPTIONS http://a HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n" },
                 { "OPTIONS http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS / HTTP/1.1\r\nHost: a\r\n\r\n" },
-                { "GET http://a:1/x HTTP/1.0\r\nA: b\r\n\r\n", "GET /x HTTP/1.0\r\nHost: a:1\r\nA: b\r\n\r\n" },
-                { "GET /http://b/x HTTP/1.1\r\nHost: a\r\n\r\n", "GET /http://b/x HTTP/1.1\r\nHost: a\r\n\r\n" },
+                { "GET http://a:1/x HTTP/1.0\r\nA: b\r\n\r\n",
+                  "GET /x HTTP/1.0\r\nHost: a:1\r\nA: b\r\n\r\n" },
+                { "GET /http://b/x HTTP/1.1\r\nHost: a\r\n\r\n",
+                  "GET /http://b/x HTTP/1.1\r\nHost: a\r\n\r\n" },
                 { "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n" },
         };
         static const HttpEdit edit = SET("Host", "b");

@@ -72,7 +72,8 @@ static void test_lines_of_version_1(void **state) {
                 { "PROXY TCP6 2001:db8::1 ::1 1 2", "2001:db8::1", "::1", 1, 2 },
                 { "PROXY TCP6 ::ffff:192.0.2.1 ::1 1 2", "192.0.2.1", "::1", 1, 2 },
                 { "PROXY TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535",
-                  "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 65535, 65535 },
+                  "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 65535,
+                  65535 },
                 { "PROXY UNKNOWN", NULL, NULL, 0, 0 },
                 { "PROXY UNKNOWN ffff::1 whatever \x01 that is 5 6", NULL, NULL, 0, 0 },
         };
@@ -92,17 +93,36 @@ static void test_lines_of_version_1(void **state) {
 
 static void test_bad_lines_of_version_1_are_refused(void **state) {
         static const char *const cases[] = {
-                "GET / HTTP/1.1\r\n", "proxy TCP4 1.2.3.4 1.2.3.4 1 2\r\n", " PROXY UNKNOWN\r\n", "PROXY\tUNKNOWN\r\n",
-                "PROXY \r\n", "PROXY TCP4\r\n", "PROXY TCP4 \r\n", "PROXY TCP5 1.2.3.4 1.2.3.4 1 2\r\n",
-                "PROXY UDP4 1.2.3.4 1.2.3.4 1 2\r\n", "PROXY UNKNOWNS\r\n", "PROXY unknown\r\n",
-                "PROXY TCP4 1.2.3.4 1.2.3.4 1\r\n", "PROXY TCP4 1.2.3.4 1.2.3.4 1 2 3\r\n",
-                "PROXY TCP4 1.2.3.4 1.2.3.4 1 2 \r\n", "PROXY TCP4  1.2.3.4 1.2.3.4 1 2\r\n",
-                "PROXY TCP4 1.2.3.4 1.2.3.4 1  2\r\n", "PROXY TCP4 1.2.3.4 1.2.3.4 01 2\r\n",
-                "PROXY TCP4 1.2.3.4 1.2.3.4 1 65536\r\n", "PROXY TCP4 1.2.3.4 1.2.3.4 -1 2\r\n",
-                "PROXY TCP4 1.2.3.4 1.2.3.4 1 \r\n", "PROXY TCP4 1.2.3.4 1.2.3 1 2\r\n", "PROXY TCP4 1.2.3.4 ::1 1 2\r\n",
-                "PROXY TCP4 1.2.3.04 1.2.3.4 1 2\r\n", "PROXY TCP6 1.2.3.4 1.2.3.4 1 2\r\n",
-                "PROXY TCP6 ::1 1.2.3.4 1 2\r\n", "PROXY TCP6 [::1] ::1 1 2\r\n", "PROXY TCP6 ::1%lo ::1 1 2\r\n",
-                "PROXY TCP4 1.2.3.4 1.2.3.4 1 2\n", "PROXY TCP4 1.2.3.4 1.2.3.4 1 2\rX", "PROXY UNKNOWN a\nb\r\n",
+                "GET / HTTP/1.1\r\n",
+                "proxy TCP4 1.2.3.4 1.2.3.4 1 2\r\n",
+                " PROXY UNKNOWN\r\n",
+                "PROXY\tUNKNOWN\r\n",
+                "PROXY \r\n",
+                "PROXY TCP4\r\n",
+                "PROXY TCP4 \r\n",
+                "PROXY TCP5 1.2.3.4 1.2.3.4 1 2\r\n",
+                "PROXY UDP4 1.2.3.4 1.2.3.4 1 2\r\n",
+                "PROXY UNKNOWNS\r\n",
+                "PROXY unknown\r\n",
+                "PROXY TCP4 1.2.3.4 1.2.3.4 1\r\n",
+                "PROXY TCP4 1.2.3.4 1.2.3.4 1 2 3\r\n",
+                "PROXY TCP4 1.2.3.4 1.2.3.4 1 2 \r\n",
+                "PROXY TCP4  1.2.3.4 1.2.3.4 1 2\r\n",
+                "PROXY TCP4 1.2.3.4 1.2.3.4 1  2\r\n",
+                "PROXY TCP4 1.2.3.4 1.2.3.4 01 2\r\n",
+                "PROXY TCP4 1.2.3.4 1.2.3.4 1 65536\r\n",
+                "PROXY TCP4 1.2.3.4 1.2.3.4 -1 2\r\n",
+                "PROXY TCP4 1.2.3.4 1.2.3.4 1 \r\n",
+                "PROXY TCP4 1.2.3.4 1.2.3 1 2\r\n",
+                "PROXY TCP4 1.2.3.4 ::1 1 2\r\n",
+                "PROXY TCP4 1.2.3.04 1.2.3.4 1 2\r\n",
+                "PROXY TCP6 1.2.3.4 1.2.3.4 1 2\r\n",
+                "PROXY TCP6 ::1 1.2.3.4 1 2\r\n",
+                "PROXY TCP6 [::1] ::1 1 2\r\n",
+                "PROXY TCP6 ::1%lo ::1 1 2\r\n",
+                "PROXY TCP4 1.2.3.4 1.2.3.4 1 2\n",
+                "PROXY TCP4 1.2.3.4 1.2.3.4 1 2\rX",
+                "PROXY UNKNOWN a\nb\r\n",
         };
 
         (void) state;
@@ -135,7 +155,9 @@ static void test_headers_of_version_2(void **state) {
         assert_header("192.0.2.1", 54321, "10.0.0.1", 443);
         PARSE(SIGNATURE "\x21\x21\x00\x24" SOURCE6 DESTINATION6 "\0\1\0\2");
         assert_header("2001:db8::1", 1, "2001:db8::2", 2);
-        PARSE(SIGNATURE "\x21\x11\x00\x13\xc0\x00\x02\x01\x0a\x00\x00\x01\xd4\x31\x01\xbb" "\x04\0\1x" "\x05\0\0");
+        PARSE(SIGNATURE "\x21\x11\x00\x13\xc0\x00\x02\x01\x0a\x00\x00\x01\xd4\x31\x01\xbb"
+                        "\x04\0\1x"
+                        "\x05\0\0");
         assert_header("192.0.2.1", 54321, "10.0.0.1", 443);
         PARSE(SIGNATURE "\x20\x00\x00\x00");
         assert_false(h.known);
@@ -171,12 +193,15 @@ static void test_bad_headers_of_version_2_are_refused(void **state) {
         REFUSE(SIGNATURE "\x21\x11\x00\x0b" "12345678901");
         REFUSE(SIGNATURE "\x21\x21\x00\x23" SOURCE6 DESTINATION6 "123");
         REFUSE(SIGNATURE "\x21\x11\x00\x0e" "123456789012" "\x04\0");      /* half an extension */
-        REFUSE(SIGNATURE "\x21\x11\x00\x0f" "123456789012" "\x04\0\1");    /* one that is longer than the rest */
+        REFUSE(SIGNATURE "\x21\x11\x00\x0f"
+                         "123456789012"
+                         "\x04\0\1"); /* one that is longer than the rest */
         REFUSE(SIGNATURE "\x21\x11\x00\x12" "123456789012" "\x04\xff\xff" "123");
 }
 
 static void test_a_checksum_is_verified(void **state) {
-        char s[] = SIGNATURE "\x21\x11\x00\x13\xc0\x00\x02\x01\x0a\x00\x00\x01\xd4\x31\x01\xbb" "\x03\0\4CRC!";
+        char s[] = SIGNATURE "\x21\x11\x00\x13\xc0\x00\x02\x01\x0a\x00\x00\x01\xd4\x31\x01\xbb"
+                             "\x03\0\4CRC!";
         const size_t n = sizeof(s) - 1;
 
         (void) state;
