@@ -186,12 +186,12 @@ static int peer_ended(Yamux *y, YamuxStream *s) {
 }
 
 static int handle_window(Yamux *y, YamuxStream *s, uint32_t delta) {
-        bool was_empty = yamux_may_send(s) == 0;
+        bool was_empty = s->send_window == 0;
 
         if (delta > UINT32_MAX - s->send_window)
                 return -EPROTO;
         s->send_window += delta;
-        if (was_empty && yamux_may_send(s) > 0)
+        if (was_empty && delta > 0 && !s->has_sent_end)
                 y->events->writable(s, y->userdata);
         return 0;
 }
@@ -300,7 +300,7 @@ static uint16_t take_flags(YamuxStream *s) {
 }
 
 size_t yamux_may_send(const YamuxStream *s) {
-        return s->has_sent_end || s->closed || s->send_window < YAMUX_WINDOW_LEAST ? 0 : s->send_window;
+        return s->has_sent_end || s->closed ? 0 : s->send_window;
 }
 
 void yamux_begin_data(YamuxStream *s, size_t n, uint8_t ret[static YAMUX_HEADER_BYTES]) {

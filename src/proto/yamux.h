@@ -11,7 +11,6 @@
 #include <uthash.h>
 
 #define YAMUX_HEADER_BYTES 12
-#define YAMUX_WINDOW_LEAST (16U * 1024)    /* to send on: frames of crumbs cost as much as others */
 #define YAMUX_WINDOW_INITIAL (256U * 1024) /* of each stream, both ways, by the spec */
 #define YAMUX_WINDOW_MAX (16U * 1024 * 1024)
 #define YAMUX_PINGS_MAX 32 /* unanswered, and streams refused: a peer that goes beyond is cut off */
@@ -109,8 +108,7 @@ int yamux_open(Yamux *y, YamuxStream *s);
 /* True when ids are so low that the session should be replaced. */
 bool yamux_is_wearing_out(const Yamux *y);
 
-/* How many bytes S may send now: 0 after its end, and while the window is not worth a frame. The peer has the
- * rest of it unread then, and gives more when it has read that. */
+/* How many bytes S may send now: 0 after its end or without a window. */
 size_t yamux_may_send(const YamuxStream *s);
 
 /* Writes the header of a data frame with N bytes, 1 … yamux_may_send(), which must follow it. */

@@ -54,8 +54,7 @@ static void check_window(const YamuxStream *s) {
         must(s->window >= YAMUX_WINDOW_INITIAL && s->window <= YAMUX_WINDOW_MAX);
         if (!s->closed && !s->has_received_end)
                 must(sum == s->window);
-        must(yamux_may_send(s) ==
-             (s->closed || s->has_sent_end || s->send_window < YAMUX_WINDOW_LEAST ? 0 : s->send_window));
+        must(yamux_may_send(s) == (s->closed || s->has_sent_end ? 0 : s->send_window));
 }
 
 static void close_when(Script *sc, YamuxStream *s, uint8_t mode) {
