@@ -16,7 +16,9 @@
 
 typedef enum FieldKind {
         FIELD_STRING, /* char* */
+        FIELD_OURS,   /* char*; ours, so sent only when there is one */
         FIELD_PORT,   /* uint16_t */
+        FIELD_COUNT,  /* uint16_t; ours, so sent only when not 0 */
         FIELD_FLAG,   /* bool; ours, so sent only when true */
 } FieldKind;
 
@@ -28,8 +30,12 @@ typedef struct Field {
 
 #define STRING(name, member) \
         { (name), FIELD_STRING, offsetof(Message, member) }
+#define OURS(name, member) \
+        { (name), FIELD_OURS, offsetof(Message, member) }
 #define PORT(name, member) \
         { (name), FIELD_PORT, offsetof(Message, member) }
+#define COUNT(name, member) \
+        { (name), FIELD_COUNT, offsetof(Message, member) }
 #define FLAG(name, member) \
         { (name), FIELD_FLAG, offsetof(Message, member) }
 
@@ -42,13 +48,19 @@ static const Field auth_fields[] = {
         STRING("OS", auth.os),
         STRING("Arch", auth.arch),
         STRING("ClientId", auth.client_id),
+        OURS("Instance", auth.instance),
+        COUNT("Session", auth.session),
         FLAG("HalfClose", auth.half_close),
         {},
 };
 static const Field auth_resp_fields[] = {
-        STRING("Version", auth_resp.version),    STRING("MmVersion", auth_resp.mm_version),
-        STRING("ClientId", auth_resp.client_id), STRING("Error", auth_resp.error),
-        FLAG("HalfClose", auth_resp.half_close), {},
+        STRING("Version", auth_resp.version),
+        STRING("MmVersion", auth_resp.mm_version),
+        STRING("ClientId", auth_resp.client_id),
+        STRING("Error", auth_resp.error),
+        COUNT("Sessions", auth_resp.sessions),
+        FLAG("HalfClose", auth_resp.half_close),
+        {},
 };
 static const Field req_tunnel_fields[] = {
         STRING("ReqId", req_tunnel.req_id),
@@ -115,7 +127,7 @@ const char *message_type_to_string(MessageType type) {
 
 void message_done(Message *m) {
         for (const Field *f = types[m->type].fields; f->name; f++)
-                if (f->kind == FIELD_STRING)
+                if (f->kind == FIELD_STRING || f->kind == FIELD_OURS)
                         free(*(char**) field_of(m, f));
         *m = (Message){};
 }
@@ -138,12 +150,12 @@ static int decode_string(json_object *value, char **string) {
         return str_replace(string, s); /* of a key that comes twice the last one counts */
 }
 
-static int decode_port(json_object *value, uint16_t *port) {
+static int decode_count(json_object *value, uint16_t *count) {
         int64_t v = json_object_get_int64(value);
 
         if (!json_object_is_type(value, json_type_int) || v < 0 || v > UINT16_MAX)
                 return -EBADMSG;
-        *port = (uint16_t) v;
+        *count = (uint16_t) v;
         return 0;
 }
 
@@ -159,9 +171,11 @@ static int decode_value(json_object *value, const Field *field, Message *m) {
                 return 0;
         switch (field->kind) {
         case FIELD_STRING:
+        case FIELD_OURS:
                 return decode_string(value, field_of(m, field));
         case FIELD_PORT:
-                return decode_port(value, field_of(m, field));
+        case FIELD_COUNT:
+                return decode_count(value, field_of(m, field));
         case FIELD_FLAG:
                 return decode_flag(value, field_of(m, field));
         }
@@ -255,16 +269,34 @@ static int add(json_object *o, const char *key, json_object *value) {
         return -ENOMEM;
 }
 
+/* Is it left out, so that peers who don't know it see what they always saw? */
+static bool is_silent(const Field *field, const void *p) {
+        switch (field->kind) {
+        case FIELD_OURS:
+                return *message_str(*(char *const *) p) == '\0';
+        case FIELD_COUNT:
+                return *(const uint16_t*) p == 0;
+        case FIELD_FLAG:
+                return !*(const bool*) p;
+        default:
+                return false;
+        }
+}
+
 static int add_field(json_object *payload, const Field *field, const Message *m) {
         const void *p = field_of_const(m, field);
 
+        if (is_silent(field, p))
+                return 0;
         switch (field->kind) {
         case FIELD_STRING:
+        case FIELD_OURS:
                 return add(payload, field->name, json_object_new_string(message_str(*(char *const *) p)));
         case FIELD_PORT:
+        case FIELD_COUNT:
                 return add(payload, field->name, json_object_new_int(*(const uint16_t*) p));
         case FIELD_FLAG:
-                return *(const bool*) p ? add(payload, field->name, json_object_new_boolean(true)) : 0;
+                return add(payload, field->name, json_object_new_boolean(true));
         }
         return 0;
 }

@@ -11,6 +11,7 @@
 #include "base/buffer.h"
 
 #define MESSAGE_PROTOCOL_VERSION "2"
+#define MESSAGE_SESSIONS_MAX 64 /* of one client, at the same time */
 
 typedef enum MessageType {
         MESSAGE_UNKNOWN, /* a Type that we don't know: ignored on a control connection */
@@ -34,15 +35,18 @@ typedef struct MessageAuth {
         char *password;
         char *os;
         char *arch;
-        char *client_id; /* "" asks for a new one */
-        bool half_close; /* ours: an end of stream travels as close_notify. Sent only when true */
+        char *client_id;  /* "" asks for a new one */
+        char *instance;   /* ours: says which sessions are of one process */
+        uint16_t session; /* ours: which of the client's sessions this is, from 0. Sent only when not 0 */
+        bool half_close;  /* ours: an end of stream travels as close_notify. Sent only when true */
 } MessageAuth;
 
 typedef struct MessageAuthResp {
         char *version;
         char *mm_version;
         char *client_id;
-        char *error; /* not "": refused, the connection ends */
+        char *error;       /* not "": refused, the connection ends */
+        uint16_t sessions; /* ours: how many a client may have. 0, which is not sent: one */
         bool half_close;
 } MessageAuthResp;
 

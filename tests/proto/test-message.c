@@ -79,7 +79,7 @@ static void test_each_field_arrives_in_its_place(void **state) {
         (void) state;
         assert_int_equal(decode("{\"Type\":\"Auth\",\"Payload\":{\"Version\":\"2\",\"MmVersion\":\"m\","
                                 "\"User\":\"u\",\"Password\":\"p\",\"OS\":\"o\",\"Arch\":\"a\","
-                                "\"ClientId\":\"c\",\"HalfClose\":true}}",
+                                "\"ClientId\":\"c\",\"Instance\":\"i\",\"Session\":63,\"HalfClose\":true}}",
                                 &m),
                          0);
         assert_int_equal(m.type, MESSAGE_AUTH);
@@ -90,11 +90,13 @@ static void test_each_field_arrives_in_its_place(void **state) {
         assert_string_equal(m.auth.os, "o");
         assert_string_equal(m.auth.arch, "a");
         assert_string_equal(m.auth.client_id, "c");
+        assert_string_equal(m.auth.instance, "i");
+        assert_int_equal(m.auth.session, 63);
         assert_true(m.auth.half_close);
         message_done(&m);
 
         assert_int_equal(decode("{\"Type\":\"AuthResp\",\"Payload\":{\"Version\":\"2\",\"MmVersion\":\"m\","
-                                "\"ClientId\":\"c\",\"Error\":\"e\",\"HalfClose\":true}}",
+                                "\"ClientId\":\"c\",\"Error\":\"e\",\"Sessions\":64,\"HalfClose\":true}}",
                                 &m),
                          0);
         assert_int_equal(m.type, MESSAGE_AUTH_RESP);
@@ -102,6 +104,7 @@ static void test_each_field_arrives_in_its_place(void **state) {
         assert_string_equal(m.auth_resp.mm_version, "m");
         assert_string_equal(m.auth_resp.client_id, "c");
         assert_string_equal(m.auth_resp.error, "e");
+        assert_int_equal(m.auth_resp.sessions, 64);
         assert_true(m.auth_resp.half_close);
         message_done(&m);
 
@@ -232,6 +235,10 @@ static void test_what_is_no_message_is_refused(void **state) {
                 "{\"Type\":\"Auth\",\"Payload\":{\"User\":\"\\u0000\"}}",
                 "{\"Type\":\"Auth\",\"Payload\":{\"User\":\"a\001b\"}}",
                 "{\"Type\":\"Auth\",\"Payload\":{\"HalfClose\":1}}",
+                "{\"Type\":\"Auth\",\"Payload\":{\"Session\":-1}}",
+                "{\"Type\":\"Auth\",\"Payload\":{\"Session\":65536}}",
+                "{\"Type\":\"Auth\",\"Payload\":{\"Session\":\"1\"}}",
+                "{\"Type\":\"Auth\",\"Payload\":{\"Instance\":1}}",
                 "{\"Type\":\"Auth\",\"Payload\":{\"HalfClose\":\"true\"}}",
                 "{\"Type\":\"Auth\",\"Payload\":{\"User\":\"x\",\"User\":1}}",
                 "{\"Type\":\"Auth\",\"Payload\":{\"User\":\"x\",\"user\":1}}",
@@ -331,15 +338,26 @@ static void test_a_payload_longer_than_a_frame_is_refused(void **state) {
         assert_int_equal(m.type, MESSAGE_PING);
 }
 
-static void test_half_close_is_sent_only_when_true(void **state) {
-        Message m = { .type = MESSAGE_AUTH_RESP, .auth_resp = { .error = (char*) "no", .half_close = true } };
-        _cleanup_free_ char *with = encode(&m), *without = NULL;
+static void test_our_own_fields_are_sent_only_when_set(void **state) {
+        Message m = { .type = MESSAGE_AUTH_RESP,
+                      .auth_resp = { .error = (char*) "no", .sessions = 64, .half_close = true } };
+        Message auth = { .type = MESSAGE_AUTH, .auth = { .instance = (char*) "i", .session = 1 } };
+        _cleanup_free_ char *with = encode(&m), *without = NULL, *auth_with = encode(&auth), *auth_without = NULL;
 
         (void) state;
         m.auth_resp.half_close = false;
+        m.auth_resp.sessions = 0;
         without = encode(&m);
+        auth.auth = (MessageAuth){};
+        auth_without = encode(&auth);
+        assert_string_equal(auth_with, "{\"Type\":\"Auth\",\"Payload\":{\"Version\":\"\",\"MmVersion\":\"\","
+                                       "\"User\":\"\",\"Password\":\"\",\"OS\":\"\",\"Arch\":\"\","
+                                       "\"ClientId\":\"\",\"Instance\":\"i\",\"Session\":1}}");
+        assert_string_equal(auth_without, "{\"Type\":\"Auth\",\"Payload\":{\"Version\":\"\",\"MmVersion\":\"\","
+                                          "\"User\":\"\",\"Password\":\"\",\"OS\":\"\",\"Arch\":\"\","
+                                          "\"ClientId\":\"\"}}");
         assert_string_equal(with, "{\"Type\":\"AuthResp\",\"Payload\":{\"Version\":\"\",\"MmVersion\":\"\","
-                                  "\"ClientId\":\"\",\"Error\":\"no\",\"HalfClose\":true}}");
+                                  "\"ClientId\":\"\",\"Error\":\"no\",\"Sessions\":64,\"HalfClose\":true}}");
         assert_string_equal(without, "{\"Type\":\"AuthResp\",\"Payload\":{\"Version\":\"\","
                                      "\"MmVersion\":\"\",\"ClientId\":\"\",\"Error\":\"no\"}}");
 }
@@ -424,7 +442,7 @@ int main(void) {
                 cmocka_unit_test(test_a_remote_port_is_a_whole_number_of_16_bits),
                 cmocka_unit_test(test_deep_nesting_is_refused),
                 cmocka_unit_test(test_a_payload_longer_than_a_frame_is_refused),
-                cmocka_unit_test(test_half_close_is_sent_only_when_true),
+                cmocka_unit_test(test_our_own_fields_are_sent_only_when_set),
                 cmocka_unit_test(test_any_string_survives_the_wire),
                 cmocka_unit_test(test_what_does_not_fit_leaves_the_buffer_as_it_was),
                 cmocka_unit_test(test_the_longest_payload_is_that_of_a_frame),
