@@ -766,6 +766,10 @@ bool mux_is_wearing_out(const Mux *m) {
         return yamux_is_wearing_out(&m->yamux);
 }
 
+Yamux *mux_yamux(Mux *m) {
+        return &m->yamux;
+}
+
 bool mux_is_over(const Mux *m) {
         return m->has_ended;
 }

@@ -19,6 +19,7 @@ typedef struct Login {
         Buffer *rest;   /* owned, or NULL */
         Mux *mux;       /* owned, detached; NULL for classic */
         char *token;    /* owned */
+        char *instance; /* owned */
         SessionSpec spec;
         const char *why; /* static: refused */
 } Login;
@@ -30,6 +31,7 @@ static void login_free(Login *l) {
         if (l->token)
                 explicit_bzero(l->token, strlen(l->token));
         free(l->token);
+        free(l->instance);
         free(l->spec.client_id);
         free(l->spec.user);
         free(l);
@@ -85,7 +87,7 @@ static void on_session_close(Worker *w, Mail *mail) {
 
 /* Without memory for the message the old session ends by its silence. */
 static void close_session(Server *s, SessionName name) {
-        SessionClose *c = name.id != 0 ? new0(SessionClose, 1) : NULL;
+        SessionClose *c = new0(SessionClose, 1);
 
         if (!c)
                 return;
@@ -96,15 +98,26 @@ static void close_session(Server *s, SessionName name) {
 /* Returns NULL, or why not. */
 static const char *login_decide(Login *l, SessionName session) {
         const char *user = auth_check(l->server->auth, l->token);
-        SessionName replaced = {};
+        SessionName replaced[MESSAGE_SESSIONS_MAX];
+        RegistryLogin login = {
+                .client_id = l->spec.client_id,
+                .user = user,
+                .instance = message_str(l->instance),
+                .number = l->spec.number,
+                .session = session,
+        };
         char *client_id = NULL;
         int r;
 
         if (!user)
                 return "Authentication failed: the server doesn't know this token";
-        r = registry_login(l->server->registry, l->spec.client_id, user, session, &client_id, &replaced);
+        if (l->spec.number >= MESSAGE_SESSIONS_MAX)
+                return "The server takes no more sessions of one client";
+        r = registry_login(l->server->registry, &login, &client_id, replaced);
         if (r == -EKEYREJECTED)
                 return "This ClientId belongs to another user";
+        if (r == -ENOENT)
+                return "Session 0 of this client has to log in first";
         if (r == -ENOBUFS)
                 return "The server has as many clients as it may have; try again later";
         if (r < 0)
@@ -112,7 +125,8 @@ static const char *login_decide(Login *l, SessionName session) {
         free(l->spec.client_id);
         l->spec.client_id = client_id;
         l->spec.id = session.id;
-        close_session(l->server, replaced);
+        for (int i = 0; i < r; i++)
+                close_session(l->server, replaced[i]);
         l->spec.user = strdup(user);
         return l->spec.user ? NULL : "The server is out of memory";
 }
@@ -120,7 +134,8 @@ static const char *login_decide(Login *l, SessionName session) {
 static void on_login(Worker *w, Mail *mail) {
         Login *l = container_of(mail, Login, mail);
         Server *s = w->userdata;
-        SessionName session = { .worker = server_least_busy_shard(s), .id = ++s->last_session_id };
+        SessionName session = { .worker = server_choose_shard(s, l->spec.client_id, l->spec.number),
+                                .id = ++s->last_session_id };
         char peer[ADDRESS_TEXT_MAX];
 
         l->why = login_decide(l, session);
@@ -155,7 +170,10 @@ void login_post(Shard *sh, Stream *stream, Buffer *rest, Mux *mux, const Message
         l->mux = mux;
         l->spec.peer = *peer;
         l->spec.half_close = auth->half_close || mux;
-        if (str_replace(&l->token, auth->user) < 0 || str_replace(&l->spec.client_id, auth->client_id) < 0)
+        l->spec.number = mux ? auth->session : 0;
+        if (str_replace(&l->token, auth->user) < 0 ||
+            (mux && str_replace(&l->instance, message_str(auth->instance)) < 0) ||
+            str_replace(&l->spec.client_id, auth->client_id) < 0)
                 login_free(l);
         else
                 worker_post(sh->server->main, &l->mail, on_login);
@@ -176,6 +194,7 @@ static void on_logout(Worker *w, Mail *mail) {
 
         registry_logout(s->registry, l->client_id, l->id, clock_usec());
         server_session_ended(s, l->worker);
+        server_retry_parked(s); /* visitors that found it dead: there may be another one */
         free(l->client_id);
         free(l);
 }

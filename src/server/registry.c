@@ -15,6 +15,7 @@
 #define CLIENT_ID_BYTES 16 /* of a new one: 128 random bits */
 #define CLIENT_ID_LENGTH_MIN 16
 #define CLIENT_ID_LENGTH_MAX 64
+#define INSTANCE_LENGTH_MAX 64
 #define RANDOM_NAME_ATTEMPTS 64
 #define STICKY_MAX 256        /* a client; beyond, what it gets is new each time */
 #define CLAIMS_MAX 1000000    /* names, and ports, also reserved ones */
@@ -31,13 +32,15 @@ typedef struct Sticky {
 typedef struct Client {
         char *id;               /* owned */
         char *user;             /* owned */
-        SessionName session;    /* id 0: away */
+        SessionSet sessions;    /* empty: away */
         uint64_t away_usec;     /* since when */
-        uint64_t n_requests;    /* granted to this session */
+        uint64_t n_requests;    /* granted to this session 0 */
         unsigned n_http, n_tcp; /* among them, without a wish for a name or port */
         Tunnel *tunnels;        /* references */
         Sticky *sticky;         /* owned */
         unsigned n_sticky;
+        /* the process that its sessions are of; "": none can join */
+        char instance[INSTANCE_LENGTH_MAX + 1];
         UT_hash_handle hh;
 } Client;
 
@@ -204,9 +207,14 @@ static void client_free(Client *c) {
                 free(s->host);
                 free(s);
         }
+        session_set_done(&c->sessions);
         free(c->id);
         free(c->user);
         free(c);
+}
+
+static bool client_is_away(const Client *c) {
+        return c->sessions.n == 0;
 }
 
 static void client_drop_tunnels(Registry *r, Client *c, uint64_t now_usec) {
@@ -251,40 +259,96 @@ static Client *client_new(Registry *r, const char *id, const char *user) {
         return c;
 }
 
-static int login(Registry *r, const char *client_id, const char *user, SessionName session,
-                 char **ret_client_id, SessionName *ret_replaced) {
-        Client *c = client_find(r, client_id);
-        char *id;
+static bool client_is_instance(const Client *c, const char *instance) {
+        return *instance && streq(c->instance, instance);
+}
 
-        if (c && !streq(c->user, user))
+/* Session 0 begins anew: tunnels go, and so do the other sessions if they are of another process. Puts those
+ * to RET and returns their number. */
+static int client_restart(Registry *r, Client *c, const char *instance, SessionName *ret) {
+        SessionSet *set = &c->sessions;
+        int n = 0;
+
+        client_drop_tunnels(r, c, clock_usec());
+        c->n_requests = c->n_http = c->n_tcp = 0;
+        if (client_is_instance(c, instance))
+                return 0;
+        for (unsigned i = set->n; i > 0; i--)
+                if (set->entries[i - 1].number != 0) {
+                        ret[n++] = set->entries[i - 1].name;
+                        session_set_remove(set, set->entries[i - 1].name.id);
+                }
+        snprintf(c->instance, sizeof(c->instance), "%s",
+                 strlen(instance) <= INSTANCE_LENGTH_MAX ? instance : "");
+        return n;
+}
+
+static int client_enter(Registry *r, Client *c, const RegistryLogin *l, SessionName *ret_replaced) {
+        bool was_away = client_is_away(c);
+        int n = session_set_put(&c->sessions, l->number, l->session, ret_replaced);
+
+        if (n < 0)
+                return n;
+        r->counts.clients += was_away;
+        n = ret_replaced[0].id != 0;
+        return l->number == 0 ? n + client_restart(r, c, l->instance, ret_replaced + n) : n;
+}
+
+static int login(Registry *r, const RegistryLogin *l, char **ret_client_id, SessionName *ret_replaced) {
+        Client *c = client_find(r, l->client_id);
+        _cleanup_free_ char *id = NULL;
+        int n;
+
+        if (c && !streq(c->user, l->user))
                 return -EKEYREJECTED;
-        if ((!c || c->session.id == 0) && r->counts.clients >= r->options.max_clients)
+        if (l->number != 0 && (!c || !client_is_instance(c, l->instance)))
+                return -ENOENT;
+        if ((!c || client_is_away(c)) && r->counts.clients >= r->options.max_clients)
                 return -ENOBUFS;
         if (!c && HASH_COUNT(r->clients) >= AWAY_CLIENTS_FACTOR * r->options.max_clients)
                 return -ENOBUFS;
         if (!c)
-                c = client_new(r, client_id, user);
+                c = client_new(r, l->client_id, l->user);
         id = c ? strdup(c->id) : NULL;
         if (!id)
                 return -ENOMEM;
-        *ret_replaced = c->session;
-        if (c->session.id == 0)
-                r->counts.clients++;
-        client_drop_tunnels(r, c, clock_usec());
-        c->session = session;
-        c->n_requests = c->n_http = c->n_tcp = 0;
-        *ret_client_id = id;
-        return 0;
+        n = client_enter(r, c, l, ret_replaced);
+        if (n >= 0)
+                *ret_client_id = TAKE_PTR(id);
+        return n;
 }
 
-int registry_login(Registry *r, const char *client_id, const char *user, SessionName session,
-                   char **ret_client_id, SessionName *ret_replaced) {
-        int e;
+int registry_login(Registry *r, const RegistryLogin *l, char **ret_client_id,
+                   SessionName ret_replaced[static MESSAGE_SESSIONS_MAX]) {
+        int n;
 
         pthread_rwlock_wrlock(&r->lock);
-        e = login(r, client_id, user, session, ret_client_id, ret_replaced);
+        n = login(r, l, ret_client_id, ret_replaced);
         pthread_rwlock_unlock(&r->lock);
-        return e;
+        return n;
+}
+
+unsigned registry_count_on(Registry *r, const char *client_id, unsigned worker, unsigned number) {
+        unsigned n = 0;
+        Client *c;
+
+        pthread_rwlock_rdlock(&r->lock);
+        c = client_find(r, client_id);
+        if (c)
+                n = session_set_count_on(&c->sessions, worker, number);
+        pthread_rwlock_unlock(&r->lock);
+        return n;
+}
+
+static void logout(Registry *r, Client *c, uint64_t session_id, uint64_t now_usec) {
+        int number = session_set_remove(&c->sessions, session_id);
+
+        if (number == 0)
+                client_drop_tunnels(r, c, now_usec);
+        if (number >= 0 && client_is_away(c)) {
+                c->away_usec = now_usec;
+                r->counts.clients--;
+        }
 }
 
 void registry_logout(Registry *r, const char *client_id, uint64_t session_id, uint64_t now_usec) {
@@ -292,12 +356,8 @@ void registry_logout(Registry *r, const char *client_id, uint64_t session_id, ui
 
         pthread_rwlock_wrlock(&r->lock);
         c = client_find(r, client_id);
-        if (c && c->session.id == session_id) {
-                client_drop_tunnels(r, c, now_usec);
-                c->session = (SessionName){};
-                c->away_usec = now_usec;
-                r->counts.clients--;
-        }
+        if (c)
+                logout(r, c, session_id, now_usec);
         pthread_rwlock_unlock(&r->lock);
 }
 
@@ -442,7 +502,7 @@ static int make_tunnels(Registry *r, Grants *g) {
                 uint16_t port = tcp ? g->port->port : 0;
                 _cleanup_free_ char *url = tunnel_url(&r->options.rules, p, host, port);
                 int e = url ? tunnel_new(&g->tunnels[i], p, url, host, port, tcp ? "" : g->http_auth,
-                                         g->client->user, g->client->session)
+                                         g->client->user)
                             : -ENOMEM;
 
                 if (e < 0)
@@ -480,6 +540,7 @@ static void grants_commit(Registry *r, Grants *g, int port_fd, TunnelGrant *ret)
                 Tunnel *t = TAKE_PTR(g->tunnels[i]);
                 bool tcp = t->protocol == TUNNEL_TCP;
 
+                t->client = g->client; /* which is here as long as it has tunnels */
                 (tcp ? g->port : g->name)->tunnels[t->protocol] = t;
                 DL_APPEND(g->client->tunnels, t);
                 r->counts.tunnels++;
@@ -502,7 +563,7 @@ static int add(Registry *r, Grants *g, const char *client_id, SessionName sessio
         int e, port_fd = -1;
 
         g->client = client_find(r, client_id);
-        if (!g->client || g->client->session.id != session.id)
+        if (!g->client || session_set_get(&g->client->sessions, 0).id != session.id)
                 return -ESTALE;
         e = grants_make(r, g, subdomain, ret_why);
         if (e >= 0)
@@ -530,17 +591,33 @@ int registry_add(Registry *r, const char *client_id, SessionName session, const 
 
 /* ---- lookups ---- */
 
-RegistryAnswer registry_find(Registry *r, TunnelProtocol protocol, const char *host, Tunnel **ret) {
-        RegistryAnswer answer = REGISTRY_UNKNOWN;
-        Claim *c;
+/* C may be NULL. */
+static RegistryAnswer claim_answer(Claim *c, TunnelProtocol protocol, unsigned worker, Tunnel **ret,
+                                   SessionName *ret_session) {
+        Tunnel *t = c ? c->tunnels[protocol] : NULL;
+
+        if (!t)
+                return c && !claim_is_used(c) ? REGISTRY_AWAY : REGISTRY_UNKNOWN;
+        *ret = tunnel_ref(t);
+        *ret_session = session_set_pick(&t->client->sessions, worker);
+        return REGISTRY_FOUND;
+}
+
+RegistryAnswer registry_find(Registry *r, TunnelProtocol protocol, const char *host, unsigned worker,
+                             Tunnel **ret, SessionName *ret_session) {
+        RegistryAnswer answer;
 
         pthread_rwlock_rdlock(&r->lock);
-        c = claim_of_host(r, host);
-        if (c && c->tunnels[protocol]) {
-                *ret = tunnel_ref(c->tunnels[protocol]);
-                answer = REGISTRY_FOUND;
-        } else if (c && !claim_is_used(c))
-                answer = REGISTRY_AWAY;
+        answer = claim_answer(claim_of_host(r, host), protocol, worker, ret, ret_session);
+        pthread_rwlock_unlock(&r->lock);
+        return answer;
+}
+
+RegistryAnswer registry_find_port(Registry *r, uint16_t port, Tunnel **ret, SessionName *ret_session) {
+        RegistryAnswer answer;
+
+        pthread_rwlock_rdlock(&r->lock);
+        answer = claim_answer(claim_of_port(r, port), TUNNEL_TCP, SESSION_ANYWHERE, ret, ret_session);
         pthread_rwlock_unlock(&r->lock);
         return answer;
 }
@@ -552,7 +629,7 @@ int registry_find_session(Registry *r, const char *client_id, SessionName *ret) 
         pthread_rwlock_rdlock(&r->lock);
         c = client_find(r, client_id);
         if (c)
-                session = c->session;
+                session = session_set_get(&c->sessions, 0);
         pthread_rwlock_unlock(&r->lock);
         if (session.id == 0)
                 return -ENOENT;
@@ -605,7 +682,7 @@ static bool sweep_clients(Registry *r, uint64_t now_usec) {
         Client *c, *next;
 
         HASH_ITER(hh, r->clients, c, next) {
-                if (c->session.id != 0)
+                if (!client_is_away(c))
                         continue;
                 if (now_usec - c->away_usec >= r->options.grace_usec) {
                         HASH_DEL(r->clients, c);

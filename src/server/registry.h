@@ -6,11 +6,18 @@
  *
  * A name belongs to a user, and stays reserved for a grace time after its tunnel ended; so does a port,
  * whose socket keeps listening meanwhile. A client is known by its ClientId, also while it is away; what it
- * was given at random it gets again. */
+ * was given at random it gets again.
+ *
+ * A client may have several sessions, numbered by itself. Its tunnels are those of session 0: they come and
+ * go with it, also while others are there. Visitors are spread over all. A session replaces the one of its
+ * number. What else there was stays when session 0 comes again from the same process (Instance), and is
+ * replaced too when another process begins: nobody can know whether the old one still lives. */
 
 #include <stdbool.h>
 
 #include "net/address.h"
+#include "proto/message.h"
+#include "server/session-set.h"
 #include "server/tunnel-wish.h"
 
 typedef struct Registry Registry;
@@ -37,22 +44,40 @@ typedef enum RegistryAnswer {
         REGISTRY_AWAY,    /* its client may come back */
 } RegistryAnswer;
 
-/* The tunnel of a host name (lower case, no port) for http or https: a reference in *RET when found. */
-RegistryAnswer registry_find(Registry *r, TunnelProtocol protocol, const char *host, Tunnel **ret);
+/* The tunnel of a host name (lower case, no port) for http or https: a reference in *RET when found, and in
+ * *RET_SESSION the one of its client's sessions that is to serve the next visitor: one on WORKER, which asks,
+ * if there is any, since a visitor that stays where it is costs less. */
+RegistryAnswer registry_find(Registry *r, TunnelProtocol protocol, const char *host, unsigned worker,
+                             Tunnel **ret, SessionName *ret_session);
 
-/* The session that the client of that id has now. Returns 0 or -ENOENT. */
+/* The same for the tunnel of a port; its visitors all come to one worker, so the session may be on any. */
+RegistryAnswer registry_find_port(Registry *r, uint16_t port, Tunnel **ret, SessionName *ret_session);
+
+/* The session 0 that the client of that id has now. Returns 0 or -ENOENT. */
 int registry_find_session(Registry *r, const char *client_id, SessionName *ret);
 
 /* ---- main only ---- */
 
-/* A client of USER has passed authentication and gets SESSION, which replaces its earlier one: *RET_REPLACED
- * (id 0: there was none) is to be closed, its tunnels are gone already. CLIENT_ID gets a new one in its place
- * when it is empty or not 16–64 of [A-Za-z0-9_-]. Returns 0 with *RET_CLIENT_ID, owned by the caller;
- * -EKEYREJECTED when the id is another user's, -ENOBUFS when there are too many clients, or -ENOMEM. */
-int registry_login(Registry *r, const char *client_id, const char *user, SessionName session,
-                   char **ret_client_id, SessionName *ret_replaced);
+/* A client that has passed authentication. Strings are borrowed for the call. */
+typedef struct RegistryLogin {
+        const char *client_id; /* gets a new one in its place when empty or not 16–64 of [A-Za-z0-9_-] */
+        const char *user;
+        const char *instance; /* "": of no other session's */
+        unsigned number;      /* below MESSAGE_SESSIONS_MAX: which of its sessions this is */
+        SessionName session;
+} RegistryLogin;
 
-/* The session has ended: its tunnels go, their names and ports stay reserved from NOW on. */
+/* Enters the session of LOGIN. Returns the number of sessions in RET_REPLACED, which are to be closed; if
+ * they had tunnels these are gone already. *RET_CLIENT_ID is owned by the caller. Else -EKEYREJECTED when the
+ * id is another user's, -ENOENT when this is not session 0 and its process has no other one, -ENOBUFS when
+ * there are too many clients, or -ENOMEM. */
+int registry_login(Registry *r, const RegistryLogin *login, char **ret_client_id,
+                   SessionName ret_replaced[static MESSAGE_SESSIONS_MAX]);
+
+/* How many sessions that client has on WORKER, without the one of NUMBER, which a new one would replace. */
+unsigned registry_count_on(Registry *r, const char *client_id, unsigned worker, unsigned number);
+
+/* The session has ended. If it was session 0, the tunnels go; names and ports stay reserved from NOW on. */
 void registry_logout(Registry *r, const char *client_id, uint64_t session_id, uint64_t now_usec);
 
 typedef struct TunnelGrant {
@@ -60,9 +85,9 @@ typedef struct TunnelGrant {
         int fd;         /* owned: the listening socket of a tcp tunnel, else -1. The registry keeps one too */
 } TunnelGrant;
 
-/* Registers the tunnels of one ReqTunnel, all or none. Returns their number; -ESTALE when the session isn't
- * the client's any more; -EEXIST (name taken), -EADDRINUSE (port taken), -ENOBUFS (a limit), -EKEYREJECTED,
- * -EINVAL with *RET_WHY, a sentence for the client, owned by the caller; or -ENOMEM. */
+/* Registers the tunnels of one ReqTunnel, all or none. Returns their number; -ESTALE when SESSION isn't the
+ * client's session 0 any more; -EEXIST (name taken), -EADDRINUSE (port taken), -ENOBUFS (a limit),
+ * -EKEYREJECTED, -EINVAL with *RET_WHY, a sentence for the client, owned by the caller; or -ENOMEM. */
 int registry_add(Registry *r, const char *client_id, SessionName session, const MessageReqTunnel *m,
                  TunnelGrant ret[static TUNNEL_PROTOCOL_MAX], char **ret_why);
 

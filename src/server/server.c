@@ -11,17 +11,23 @@
 #include "base/str.h"
 #include "net/mux.h"
 #include "server/stopper.h"
+#include "server/visitor.h"
 
 #define SWEEP_USEC USEC_PER_SEC
 
 /* ---- what main keeps ---- */
 
-unsigned server_least_busy_shard(const Server *s) {
-        unsigned best = 0;
+unsigned server_choose_shard(const Server *s, const char *client_id, unsigned number) {
+        unsigned best = 0, best_own = UINT_MAX;
 
-        for (unsigned i = 1; i < s->n_shards; i++)
-                if (s->shards[i].n_placed < s->shards[best].n_placed)
-                        best = i;
+        for (unsigned i = 0; i < s->n_shards; i++) {
+                unsigned own = registry_count_on(s->registry, client_id, i, number);
+
+                if (own > best_own || (own == best_own && s->shards[i].n_placed >= s->shards[best].n_placed))
+                        continue;
+                best = i;
+                best_own = own;
+        }
         return best;
 }
 
@@ -40,6 +46,21 @@ void server_session_ended(Server *s, unsigned shard) {
         s->shards[shard].n_placed--;
         if (s->sweep)
                 timer_start_every(s->sweep, SWEEP_USEC);
+}
+
+static void on_retry_parked(Worker *w, Mail *mail) {
+        visitor_retry_parked(shard_of(w));
+        free(mail);
+}
+
+/* Without memory they wait for their timeout. */
+void server_retry_parked(const Server *s) {
+        for (unsigned i = 0; i < s->n_shards; i++) {
+                Mail *mail = new0(Mail, 1);
+
+                if (mail)
+                        worker_post(s->shards[i].worker, mail, on_retry_parked);
+        }
 }
 
 /* ---- signals and the end ---- */

@@ -48,9 +48,14 @@ int server_run(const ServerConfig *config);
 
 /* ---- main only ---- */
 
-unsigned server_least_busy_shard(const Server *s);
+/* Where that session of a client is to live: on the shard that has fewest of its others, and, among those,
+ * fewest of all. */
+unsigned server_choose_shard(const Server *s, const char *client_id, unsigned number);
 void server_session_began(Server *s, unsigned shard);
 void server_session_ended(Server *s, unsigned shard);
+
+/* Lets parked visitors look again for their session: there is another tunnel, or a session less. */
+void server_retry_parked(const Server *s);
 
 /* Stops listening, once no shard does. */
 void server_close_sockets(Server *s);

@@ -298,8 +298,8 @@ int classic_session_new(Shard *shard, const SessionSpec *spec, Stream *stream, B
         }
         session_init(&c->session, &classic_ops, shard, spec);
         channel_set_writable_fn(c->control, on_control_writable);
-        (void) session_send_auth_resp(&c->session,
-                                      c->control); /* a failure shows at the connection's next event */
+        /* a failure shows at the connection's next event */
+        (void) session_send_auth_resp(&c->session, c->control, 0);
         classic_ask(c);
         return 0;
 }

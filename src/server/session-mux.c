@@ -30,6 +30,7 @@ struct MuxSession {
         Channel *control;   /* owned */
         Timer *timer;       /* owned */
         Starting *starting; /* owned */
+        bool is_leaving;    /* the client was told to replace it */
 };
 
 /* When a session is replaced or ends by itself, visitors that have their streams go on. */
@@ -132,6 +133,14 @@ static void on_starting_writable(Stream *s, unsigned events _unused_, void *user
         starting_try(userdata);
 }
 
+/* The client makes a new session, which replaces this one before its stream ids are used up. */
+static void mux_session_check_age(MuxSession *ms) {
+        if (ms->is_leaving || !mux_is_wearing_out(ms->mux))
+                return;
+        ms->is_leaving = true;
+        mux_go_away(ms->mux);
+}
+
 static void mux_session_open_stream(Session *s, Opening *o) {
         MuxSession *ms = mux_session(s);
         Starting *st = new0(Starting, 1);
@@ -144,6 +153,7 @@ static void mux_session_open_stream(Session *s, Opening *o) {
         st->session = ms;
         st->opening = o;
         DL_APPEND(ms->starting, st);
+        mux_session_check_age(ms);
         stream_set_callback(st->stream, on_starting_writable, st);
         starting_try(st);
 }
@@ -169,6 +179,13 @@ static void mux_session_end(MuxSession *ms, int error) {
                 session_end(&ms->session, strerror(-error));
 }
 
+/* Tunnels are those of the client's session 0. */
+static int mux_session_request(MuxSession *ms, const MessageReqTunnel *m) {
+        if (ms->session.spec.number == 0)
+                return tunnel_request_post(&ms->session, m);
+        return session_send_answer(ms->control, m, NULL, 0, "Ask for tunnels in session 0 of this client");
+}
+
 static void on_mux_control_message(Channel *control _unused_, const Message *m, int error, void *userdata) {
         MuxSession *ms = userdata;
         int r = 0;
@@ -178,7 +195,7 @@ static void on_mux_control_message(Channel *control _unused_, const Message *m, 
                 return;
         }
         if (m->type == MESSAGE_REQ_TUNNEL)
-                r = tunnel_request_post(&ms->session, &m->req_tunnel);
+                r = mux_session_request(ms, &m->req_tunnel);
         else
                 log_debug("Client %s sent %s on its control stream, ignoring", ms->session.label,
                           message_type_to_string(m->type));
@@ -213,6 +230,7 @@ static const MuxEvents session_mux_events = { .ended = on_session_mux_ended };
 /* ---- life ---- */
 
 static void mux_session_drain(Session *s) {
+        mux_session(s)->is_leaving = true;
         mux_go_away(mux_session(s)->mux);
 }
 
@@ -257,7 +275,8 @@ int mux_session_new(Shard *shard, const SessionSpec *spec, Mux *mux, Stream *con
         ms->mux = mux;
         mux_set_events(mux, &session_mux_events, ms);
         session_init(&ms->session, &mux_session_ops, shard, spec);
-        (void) session_send_auth_resp(&ms->session, ms->control); /* a failure shows at the next event */
+        /* a failure shows at the next event */
+        (void) session_send_auth_resp(&ms->session, ms->control, MESSAGE_SESSIONS_MAX);
         mux_ping(mux);
         timer_start_every(ms->timer, PING_USEC);
         return 0;

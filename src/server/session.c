@@ -28,8 +28,8 @@ void session_init(Session *s, const SessionOps *ops, Shard *shard, const Session
         log_struct(LOG_INFO,
                    LOG_FIELDS({ "PGROK_EVENT", "login" }, { "PGROK_CLIENT", s->label },
                               { "PGROK_USER", s->spec.user }),
-                   "Client %s%s%s has logged in from %s", s->label, *s->spec.user ? " of " : "", s->spec.user,
-                   address_format(&s->spec.peer, peer));
+                   "Client %s%s%s has logged in from %s, session %u", s->label, *s->spec.user ? " of " : "",
+                   s->spec.user, address_format(&s->spec.peer, peer), s->spec.number);
 }
 
 void session_done(Session *s) {
@@ -92,12 +92,13 @@ void opening_finish(Opening *o, Stream *stream) {
         o->opened(o, stream);
 }
 
-int session_send_auth_resp(const Session *s, Channel *control) {
+int session_send_auth_resp(const Session *s, Channel *control, uint16_t max) {
         Message m = { .type = MESSAGE_AUTH_RESP };
 
         m.auth_resp.version = (char*) MESSAGE_PROTOCOL_VERSION;
         m.auth_resp.mm_version = (char*) PGROK_VERSION;
         m.auth_resp.client_id = s->spec.client_id;
+        m.auth_resp.sessions = max;
         m.auth_resp.half_close = s->spec.half_close;
         return channel_queue(control, &m);
 }
@@ -126,7 +127,8 @@ void session_end(Session *s, const char *reason) {
         log_struct(LOG_INFO,
                    LOG_FIELDS({ "PGROK_EVENT", "logout" }, { "PGROK_CLIENT", s->label },
                               { "PGROK_USER", s->spec.user }),
-                   "Client %s%s%s is gone: %s", s->label, *s->spec.user ? " of " : "", s->spec.user, reason);
+                   "Client %s%s%s is gone, session %u: %s", s->label, *s->spec.user ? " of " : "",
+                   s->spec.user, s->spec.number, reason);
         logout_post(s->shard, &s->spec);
         session_destroy(s);
 }

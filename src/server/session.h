@@ -34,6 +34,7 @@ struct Opening {
 /* What main decided about a client, for the session that is to be made of it. */
 typedef struct SessionSpec {
         uint64_t id;
+        unsigned number; /* which of the client's sessions; only 0 has tunnels */
         char *client_id; /* owned by the session on success; a secret */
         char *user;      /* the same; "" without authentication */
         Address peer;
@@ -83,9 +84,10 @@ int opening_write_start(const Opening *o, Stream *stream);
 /* For kinds of sessions: hands STREAM (NULL: the session has ended) to the visitor. */
 void opening_finish(Opening *o, Stream *stream);
 
-/* For kinds of sessions, on their control channel: AuthResp, and the NewTunnels that answer REQUEST as of
- * ops->answer. Return 0 or what channel_queue() does. */
-int session_send_auth_resp(const Session *s, Channel *control);
+/* For kinds of sessions, on their control channel: AuthResp, where MAX is how many sessions a client may
+ * have (0: one), and the NewTunnels that answer REQUEST as of ops->answer. Return 0 or what channel_queue()
+ * does. */
+int session_send_auth_resp(const Session *s, Channel *control, uint16_t max);
 int session_send_answer(Channel *control, const MessageReqTunnel *request, const TunnelGrant *grants, int n,
                         const char *why);
 

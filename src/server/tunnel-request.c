@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "server/server.h"
-#include "server/visitor.h"
 
 typedef struct TunnelRequest {
         Mail mail;
@@ -48,21 +47,6 @@ static void on_tunnel_answered(Worker *w, Mail *mail) {
 
 /* ---- main ---- */
 
-static void on_retry_parked(Worker *w, Mail *mail) {
-        visitor_retry_parked(shard_of(w));
-        free(mail);
-}
-
-/* A new tunnel may be what parked visitors wait for. Without memory they wait for their timeout. */
-static void retry_parked(Server *s) {
-        for (unsigned i = 0; i < s->n_shards; i++) {
-                Mail *mail = new0(Mail, 1);
-
-                if (mail)
-                        worker_post(s->shards[i].worker, mail, on_retry_parked);
-        }
-}
-
 static void log_answer(const TunnelRequest *r) {
         for (int i = 0; i < r->n; i++)
                 log_struct(
@@ -84,7 +68,7 @@ static void on_tunnel_request(Worker *w, Mail *mail) {
                             &r->why);
         log_answer(r);
         if (r->n > 0)
-                retry_parked(s);
+                server_retry_parked(s);
         worker_post(s->shards[r->session.worker].worker, &r->mail, on_tunnel_answered);
 }
 

@@ -35,7 +35,7 @@ static int encode_http_auth(const char *http_auth, char **ret) {
 }
 
 int tunnel_new(Tunnel **ret, TunnelProtocol protocol, const char *url, const char *host, uint16_t port,
-               const char *http_auth, const char *user, SessionName session) {
+               const char *http_auth, const char *user) {
         _cleanup_(tunnel_unrefp) Tunnel *t = new0(Tunnel, 1);
 
         if (!t)
@@ -43,7 +43,6 @@ int tunnel_new(Tunnel **ret, TunnelProtocol protocol, const char *url, const cha
         t->n_refs = 1;
         t->protocol = protocol;
         t->port = port;
-        t->session = session;
         if (str_replace(&t->url, url) < 0 || str_replace(&t->host, host) < 0 ||
             str_replace(&t->user, user) < 0 || encode_http_auth(http_auth, &t->http_auth) < 0)
                 return -ENOMEM;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* One public name or port that leads to one client. Immutable but for its links in the registry, counted
- * by references; any thread. */
+/* One public name or port that leads to one client, whose sessions the registry knows. Immutable but for its
+ * links in the registry, counted by references; any thread. */
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -26,8 +26,8 @@ struct Tunnel {
         uint16_t port;   /* of tcp tunnels */
         char *http_auth; /* owned: what `Authorization: Basic` must carry, or NULL */
         char *user;      /* owned: whose it is; "" without authentication */
-        SessionName session;
-        Tunnel *prev, *next; /* of the same client; the main thread's */
+        struct Client *client; /* the registry's, under its lock while it has the tunnel */
+        Tunnel *prev, *next;   /* of the same client; the main thread's */
 };
 
 const char *tunnel_protocol_to_string(TunnelProtocol p);
@@ -37,7 +37,7 @@ int tunnel_protocol_from_string(const char *s, size_t n);
 
 /* With one reference. HTTP_AUTH: "user:password", or "". Returns 0 or -ENOMEM. */
 int tunnel_new(Tunnel **ret, TunnelProtocol protocol, const char *url, const char *host, uint16_t port,
-               const char *http_auth, const char *user, SessionName session);
+               const char *http_auth, const char *user);
 Tunnel *tunnel_ref(Tunnel *t); /* takes NULL */
 Tunnel *tunnel_unref(Tunnel *t);
 

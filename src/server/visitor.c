@@ -17,7 +17,7 @@
 #include "server/server.h"
 
 /*   HEAD ──► lookup ──► [PARKED ──► lookup] ──► [move to the session's shard] ──► OPENING ──► RELAY ──► gone
- *    tcp ──────────────────────────────────────────────────────────────┘
+ *    tcp ────────┘
  *
  * Any state but RELAY may end in ANSWER (http) or a reset (tcp). Only the first request of a connection is
  * looked at; visitor_on_head() is where each request will be. */
@@ -46,6 +46,7 @@ struct Visitor {
         Linger *linger; /* owned, in ANSWER */
         Opening opening;
         Address peer;
+        SessionName session; /* that is to serve it: found with the tunnel */
         TunnelProtocol protocol;
         VisitorState state;
         unsigned n_moves;
@@ -232,9 +233,7 @@ static void visitor_park(Visitor *v) {
 
         if (v->state == VISITOR_PARKED) /* looked again, in vain: its time goes on */
                 return;
-        if (v->protocol == TUNNEL_TCP)
-                visitor_free(v);
-        else if (usec == 0 || v->shard->stopping || visitor_set_timeout(v, usec) < 0)
+        if (usec == 0 || v->shard->stopping || visitor_set_timeout(v, usec) < 0)
                 visitor_refuse_away(v);
         else
                 visitor_set_state(v, VISITOR_PARKED);
@@ -246,8 +245,10 @@ static void on_visitor_arrived(Worker *w, Mail *mail) {
         visitor_enter(v, shard_of(w));
         if (stream_attach(v->stream, w) < 0 || v->shard->stopping)
                 visitor_free(v);
-        else
+        else if (shard_find_session(v->shard, v->session.id))
                 visitor_open(v);
+        else /* it has ended meanwhile, and the registry may know */
+                visitor_look_up(v);
 }
 
 static void visitor_move(Visitor *v, Shard *to) {
@@ -259,9 +260,9 @@ static void visitor_move(Visitor *v, Shard *to) {
         worker_post(to->worker, &v->mail, on_visitor_arrived);
 }
 
-/* The tunnel is known. */
+/* The tunnel and the session are known. */
 static void visitor_open(Visitor *v) {
-        SessionName name = v->tunnel->session;
+        SessionName name = v->session;
         Session *s;
 
         if (name.worker != v->shard->worker->index && v->n_moves < VISITOR_MOVES_MAX) {
@@ -270,7 +271,7 @@ static void visitor_open(Visitor *v) {
         }
         s = name.worker == v->shard->worker->index ? shard_find_session(v->shard, name.id) : NULL;
         if (!s)
-                visitor_park(v); /* it has just ended */
+                visitor_park(v); /* it has just ended: once main knows, all who are parked look again */
         else if (visitor_set_timeout(v, VISITOR_OPEN_USEC) < 0)
                 visitor_free(v);
         else {
@@ -295,7 +296,8 @@ static bool visitor_is_authorised(const HttpHead *head, const Tunnel *t) {
 
 static void visitor_route(Visitor *v, const HttpHead *head) {
         v->tunnel = tunnel_unref(v->tunnel);
-        switch (registry_find(v->shard->server->registry, v->protocol, head->host, &v->tunnel)) {
+        switch (registry_find(v->shard->server->registry, v->protocol, head->host, v->shard->worker->index,
+                              &v->tunnel, &v->session)) {
         case REGISTRY_UNKNOWN:
                 visitor_refuse_unknown(v, head);
                 break;
@@ -335,6 +337,23 @@ static const char *explain_status(unsigned status) {
         }
 }
 
+static void visitor_look_up_port(Visitor *v) {
+        Tunnel *t = NULL;
+
+        switch (registry_find_port(v->shard->server->registry, v->tunnel->port, &t, &v->session)) {
+        case REGISTRY_UNKNOWN:
+                visitor_free(v);
+                break;
+        case REGISTRY_AWAY:
+                visitor_park(v);
+                break;
+        case REGISTRY_FOUND:
+                tunnel_unref(v->tunnel);
+                v->tunnel = t;
+                visitor_open(v);
+        }
+}
+
 /* Again from the bytes that were kept: the first time, and when a wait is over. */
 static void visitor_look_up(Visitor *v) {
         HttpHead head;
@@ -342,7 +361,7 @@ static void visitor_look_up(Visitor *v) {
         ssize_t k;
 
         if (v->protocol == TUNNEL_TCP) {
-                visitor_park(v);
+                visitor_look_up_port(v);
                 return;
         }
         k = http_head_parse(&head, (const char*) buffer_head(v->head), buffer_length(v->head),
@@ -445,15 +464,20 @@ void visitor_new_tcp(Shard *sh, int fd, const Address *peer, Tunnel *t) {
                 return;
         }
         TAKE_FD(owned);
-        visitor_open(v);
+        visitor_look_up(v);
 }
 
+/* A session that fails here takes visitors with it, so no pointer to another one is kept: the list is turned
+ * once. */
 void visitor_retry_parked(Shard *sh) {
-        Visitor *v, *next;
+        for (unsigned i = sh->n_parked > 0 ? sh->n_visitors : 0; i > 0 && sh->visitors; i--) {
+                Visitor *v = sh->visitors;
 
-        DL_FOREACH_SAFE(sh->visitors, v, next)
+                DL_DELETE(sh->visitors, v);
+                DL_APPEND(sh->visitors, v);
                 if (v->state == VISITOR_PARKED)
                         visitor_look_up(v);
+        }
 }
 
 /* ---- stop ---- */

@@ -66,23 +66,40 @@ static int tear_down(void **state _unused_) {
 
 typedef struct Login {
         char id[65];
-        SessionName session, replaced;
+        SessionName session, replaced; /* the first of those; id 0: none */
+        unsigned n_replaced;
 } Login;
 
-static Login login(const char *id, const char *user) {
-        Login l = { .session = { .worker = 1, .id = ++last_session } };
+/* Session NUMBER of a process, on WORKER. */
+static Login join(const char *id, const char *user, const char *instance, unsigned number, unsigned worker) {
+        Login l = { .session = { .worker = worker, .id = ++last_session } };
+        RegistryLogin login = { id, user, instance, number, l.session };
+        SessionName replaced[MESSAGE_SESSIONS_MAX];
         _cleanup_free_ char *given = NULL;
+        int n = registry_login(registry, &login, &given, replaced);
 
-        assert_int_equal(registry_login(registry, id, user, l.session, &given, &l.replaced), 0);
+        assert_true(n >= 0);
+        l.n_replaced = (unsigned) n;
+        if (n > 0)
+                l.replaced = replaced[0];
         strcpy(l.id, given);
         return l;
 }
 
-static int try_login(const char *id, const char *user) {
-        SessionName session = { .id = ++last_session }, replaced;
-        char *given = NULL;
+static Login login(const char *id, const char *user) {
+        return join(id, user, "", 0, 1);
+}
 
-        return registry_login(registry, id, user, session, &given, &replaced);
+static int try_join(const char *id, const char *user, const char *instance, unsigned number) {
+        RegistryLogin login = { id, user, instance, number, { .id = ++last_session } };
+        SessionName replaced[MESSAGE_SESSIONS_MAX];
+        _cleanup_free_ char *given = NULL;
+
+        return registry_login(registry, &login, &given, replaced);
+}
+
+static int try_login(const char *id, const char *user) {
+        return try_join(id, user, "", 0);
 }
 
 static void logout(const Login *l, uint64_t now) {
@@ -112,12 +129,23 @@ static int request(const Login *l, MessageReqTunnel m, char *ret_url) {
 #define TCP(name, port) ((MessageReqTunnel) { .protocol = TEXT("tcp"), .subdomain = TEXT(name), .remote_port = (port) })
 
 static RegistryAnswer find(TunnelProtocol p, const char *host) {
+        SessionName session;
         Tunnel *t = NULL;
-        RegistryAnswer answer = registry_find(registry, p, host, &t);
+        RegistryAnswer answer = registry_find(registry, p, host, 0, &t, &session);
 
         assert_true((answer == REGISTRY_FOUND) == (t != NULL));
         tunnel_unref(t);
         return answer;
+}
+
+/* The session that is to serve the next visitor of a.t.example, who asks on WORKER; 0: none. */
+static uint64_t picked(TunnelProtocol p, unsigned worker) {
+        SessionName session = {};
+        Tunnel *t = NULL;
+
+        (void) registry_find(registry, p, "a.t.example", worker, &t, &session);
+        tunnel_unref(t);
+        return session.id;
 }
 
 static void test_usable_client_ids_are_kept_and_others_replaced(void **state _unused_) {
@@ -290,6 +318,138 @@ static void test_ports_stay_reserved_and_run_out(void **state _unused_) {
         assert_int_equal(request(&bob, TCP("", tcp_low), NULL), 1);
 }
 
+static void test_visitors_are_spread_over_the_sessions_of_a_client(void **state _unused_) {
+        Login s0 = join(ANN_ID, "ann", "life", 0, 0), s1 = join(ANN_ID, "ann", "life", 1, 1), s2;
+        uint64_t first, second;
+
+        assert_int_equal(request(&s0, HTTP("a"), NULL), 1);
+        for (int i = 0; i < 4; i++) {
+                assert_int_equal(picked(TUNNEL_HTTP, 0), s0.session.id);
+                assert_int_equal(picked(TUNNEL_HTTP, 1), s1.session.id);
+        }
+        first = picked(TUNNEL_HTTP, 7); /* none is there: in turn */
+        second = picked(TUNNEL_HTTP, 7);
+        assert_int_not_equal(first, second);
+        assert_int_equal(picked(TUNNEL_HTTP, 7), first);
+
+        s2 = join(ANN_ID, "ann", "life", 2, 1);
+        first = picked(TUNNEL_HTTP, 1);
+        second = picked(TUNNEL_HTTP, 1);
+        assert_int_equal(MIN(first, second), s1.session.id);
+        assert_int_equal(MAX(first, second), s2.session.id);
+}
+
+static void test_visitors_of_a_port_are_spread_too(void **state _unused_) {
+        Login s0 = join(ANN_ID, "ann", "life", 0, 0), s1 = join(ANN_ID, "ann", "life", 1, 0);
+        unsigned n[2] = {};
+
+        assert_int_equal(request(&s0, TCP("", tcp_low), NULL), 1);
+        for (int i = 0; i < 10; i++) {
+                SessionName session = {};
+                Tunnel *t = NULL;
+
+                assert_int_equal(registry_find_port(registry, tcp_low, &t, &session), REGISTRY_FOUND);
+                tunnel_unref(t);
+                n[session.id == s1.session.id]++;
+        }
+        assert_int_equal(n[0], 5);
+        assert_int_equal(n[1], 5);
+}
+
+static void test_tunnels_are_session_0_s(void **state _unused_) {
+        Login s0 = join(ANN_ID, "ann", "life", 0, 0), s1 = join(ANN_ID, "ann", "life", 1, 1);
+
+        assert_int_equal(request(&s1, HTTP("a"), NULL), -ESTALE);
+        assert_int_equal(request(&s0, HTTP("a"), NULL), 1);
+        logout(&s1, clock_usec());
+        assert_int_equal(find(TUNNEL_HTTP, "a.t.example"), REGISTRY_FOUND);
+        assert_int_equal(picked(TUNNEL_HTTP, 1), s0.session.id);
+        s1 = join(ANN_ID, "ann", "life", 1, 1);
+        logout(&s0, clock_usec());
+        assert_int_equal(find(TUNNEL_HTTP, "a.t.example"), REGISTRY_AWAY);
+}
+
+static void test_a_session_replaces_the_one_of_its_number(void **state _unused_) {
+        Login s0 = join(ANN_ID, "ann", "life", 0, 0), s1 = join(ANN_ID, "ann", "life", 1, 1), again;
+
+        assert_int_equal(request(&s0, HTTP("a"), NULL), 1);
+        again = join(ANN_ID, "ann", "life", 1, 1);
+        assert_int_equal(again.n_replaced, 1);
+        assert_int_equal(again.replaced.id, s1.session.id);
+        assert_int_equal(picked(TUNNEL_HTTP, 1), again.session.id);
+        logout(&s1, clock_usec()); /* late: of no effect */
+        assert_int_equal(picked(TUNNEL_HTTP, 1), again.session.id);
+}
+
+static void test_other_sessions_outlive_the_reconnect_of_session_0(void **state _unused_) {
+        Login s0 = join(ANN_ID, "ann", "life", 0, 0), s1 = join(ANN_ID, "ann", "life", 1, 1), again;
+
+        assert_int_equal(request(&s0, HTTP("a"), NULL), 1);
+        again = join(ANN_ID, "ann", "life", 0, 0);
+        assert_int_equal(again.n_replaced, 1);
+        assert_int_equal(again.replaced.id, s0.session.id);
+        assert_int_equal(request(&again, HTTP("a"), NULL), 1);
+        assert_int_equal(picked(TUNNEL_HTTP, 1), s1.session.id);
+}
+
+static void test_another_process_replaces_all_sessions(void **state _unused_) {
+        Login s0 = join(ANN_ID, "ann", "life", 0, 0), again;
+
+        join(ANN_ID, "ann", "life", 1, 1);
+        join(ANN_ID, "ann", "life", 2, 1);
+        assert_int_equal(request(&s0, HTTP("a"), NULL), 1);
+        again = join(ANN_ID, "ann", "next", 0, 0);
+        assert_int_equal(again.n_replaced, 3);
+        assert_int_equal(request(&again, HTTP("a"), NULL), 1);
+        assert_int_equal(picked(TUNNEL_HTTP, 1), again.session.id);
+        assert_int_equal(try_join(ANN_ID, "ann", "life", 1), -ENOENT);
+        assert_int_equal(join(ANN_ID, "ann", "", 0, 0).n_replaced, 1); /* one that doesn't say */
+        assert_int_equal(try_join(ANN_ID, "ann", "", 1), -ENOENT);
+}
+
+static void test_session_0_is_the_first(void **state _unused_) {
+        assert_int_equal(try_join(ANN_ID, "ann", "life", 1), -ENOENT);
+        join(ANN_ID, "ann", "life", 0, 0);
+        assert_int_equal(try_join(ANN_ID, "bob", "life", 1), -EKEYREJECTED);
+        join(ANN_ID, "ann", "life", MESSAGE_SESSIONS_MAX - 1, 0);
+}
+
+static void test_a_client_is_there_while_any_of_its_sessions_is(void **state _unused_) {
+        Login s0 = join(ANN_ID, "ann", "life", 0, 0), s1 = join(ANN_ID, "ann", "life", 1, 1);
+        uint64_t now = clock_usec();
+        RegistryCounts counts;
+
+        logout(&s0, now);
+        registry_count(registry, &counts);
+        assert_int_equal(counts.clients, 1);
+        assert_false(registry_sweep(registry, now + 2 * GRACE_USEC));
+        assert_int_equal(try_join(ANN_ID, "bob", "", 0), -EKEYREJECTED);
+        logout(&s1, now);
+        registry_count(registry, &counts);
+        assert_int_equal(counts.clients, 0);
+        assert_false(registry_sweep(registry, now + 2 * GRACE_USEC));
+        assert_int_equal(try_join(ANN_ID, "bob", "", 0), 0);
+}
+
+static void test_two_clients_share_a_name_by_protocol_and_each_gets_its_visitors(void **state _unused_) {
+        Login first = login(ANN_ID, "ann"), second = login("", "ann");
+
+        assert_int_equal(request(&first, HTTP("a"), NULL), 1);
+        assert_int_equal(request(&second, (MessageReqTunnel) { .protocol = TEXT("https"), .subdomain = TEXT("a") }, NULL), 1);
+        assert_int_equal(picked(TUNNEL_HTTP, 1), first.session.id);
+        assert_int_equal(picked(TUNNEL_HTTPS, 1), second.session.id);
+}
+
+static void test_sessions_are_counted_where_they_are(void **state _unused_) {
+        join(ANN_ID, "ann", "life", 0, 0);
+        join(ANN_ID, "ann", "life", 1, 1);
+        join(ANN_ID, "ann", "life", 2, 1);
+        assert_int_equal(registry_count_on(registry, ANN_ID, 1, 3), 2);
+        assert_int_equal(registry_count_on(registry, ANN_ID, 1, 2), 1); /* a new one takes its place */
+        assert_int_equal(registry_count_on(registry, ANN_ID, 0, 2), 1);
+        assert_int_equal(registry_count_on(registry, BOB_ID, 0, 0), 0);
+}
+
 #define registry_test(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void) {
@@ -308,6 +468,16 @@ int main(void) {
                 registry_test(test_a_request_gets_all_or_nothing),
                 registry_test(test_ports_are_sticky_by_name),
                 registry_test(test_ports_stay_reserved_and_run_out),
+                registry_test(test_visitors_are_spread_over_the_sessions_of_a_client),
+                registry_test(test_visitors_of_a_port_are_spread_too),
+                registry_test(test_tunnels_are_session_0_s),
+                registry_test(test_a_session_replaces_the_one_of_its_number),
+                registry_test(test_other_sessions_outlive_the_reconnect_of_session_0),
+                registry_test(test_another_process_replaces_all_sessions),
+                registry_test(test_session_0_is_the_first),
+                registry_test(test_a_client_is_there_while_any_of_its_sessions_is),
+                registry_test(test_two_clients_share_a_name_by_protocol_and_each_gets_its_visitors),
+                registry_test(test_sessions_are_counted_where_they_are),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
