@@ -12,6 +12,7 @@
 #include "client/identity.h"
 #include "client/service.h"
 #include "client/session.h"
+#include "client/siblings.h"
 #include "client/visitors.h"
 #include "net/mux.h"
 #include "net/timer.h"
@@ -21,7 +22,10 @@
  *
  * A tunnel that is refused while others are up is asked for again in the same session, after the same long
  * wait.
- * Visitors outlive the session that brought them. */
+ * Visitors outlive the session that brought them.
+ *
+ * This is session 0, on the main thread. With client.connections above 1 there are siblings on threads of
+ * their own, which are told when it comes and goes. */
 
 #define RECONNECT_MIN_USEC (1 * USEC_PER_SEC)
 #define RECONNECT_MAX_USEC (30 * USEC_PER_SEC)
@@ -29,6 +33,7 @@
 #define REFUSED_MAX_USEC (300 * USEC_PER_SEC)
 #define STABLE_USEC (10 * USEC_PER_SEC) /* online for so long: the next loss is a new one */
 #define READY_TIMEOUT_USEC (5 * USEC_PER_SEC)
+#define INSTANCE_BYTES 8
 #define STOP_TIMEOUT_USEC (800 * USEC_PER_MSEC)
 
 typedef struct Client {
@@ -38,6 +43,7 @@ typedef struct Client {
         TlsClient *tls; /* owned */
         Tunnels tunnels;
         Visitors *visitors;   /* owned */
+        Siblings *siblings;   /* owned; NULL: one session does */
         Identity *identity;   /* owned; NULL: without a state folder */
         char *client_id;      /* owned */
         Session *session;     /* owned; NULL while waiting */
@@ -55,6 +61,7 @@ typedef struct Client {
         bool was_online;  /* with all tunnels */
         bool is_stopping;
         int exit_status;
+        char instance[2 * INSTANCE_BYTES + 1]; /* of all our sessions: tells them from a former process's */
 } Client;
 
 /* Lets go of everything that keeps the loop running. */
@@ -62,6 +69,7 @@ static void client_close(Client *c) {
         c->session = session_free(c->session);
         c->draining = session_free(c->draining);
         c->visitors = visitors_free(c->visitors);
+        c->siblings = siblings_free(c->siblings);
         c->retry = timer_free(c->retry);
         c->retry_refused = timer_free(c->retry_refused);
         c->ready = timer_free(c->ready);
@@ -118,7 +126,7 @@ static uint64_t client_refused_delay(Client *c) {
         return backoff_next(&c->refused);
 }
 
-static void on_session_online(const char *client_id, void *userdata) {
+static void on_session_online(const char *client_id, unsigned n_sessions, void *userdata) {
         Client *c = userdata;
         int r = str_replace(&c->client_id, client_id);
 
@@ -129,6 +137,7 @@ static void on_session_online(const char *client_id, void *userdata) {
                             strerror(-r));
         c->online_usec = clock_usec();
         report_online(&c->report, c->config->server);
+        siblings_go(c->siblings, n_sessions, c->config->token, c->client_id);
         session_ask(c->session);
 }
 
@@ -148,6 +157,7 @@ static void on_session_tunnel_up(Tunnel *tunnel, void *userdata) {
                 backoff_reset(&c->refused);
         }
         visitors_tunnel_up(c->visitors);
+        siblings_tunnel_up(c->siblings);
         client_update_status(c);
 }
 
@@ -215,6 +225,7 @@ static void on_session_ended(Session *s, SessionEnd end, const char *why, void *
                 return;
         }
         c->session = session_free(c->session);
+        siblings_pause(c->siblings);
         timer_stop(c->retry_refused);
         if (end == SESSION_NO_MUX && streq(c->config->transport, "auto")) {
                 c->without_mux = true;
@@ -237,6 +248,7 @@ static void on_session_draining(Session *s, void *userdata) {
                 return;
         c->draining = session_free(c->draining);
         c->draining = TAKE_PTR(c->session);
+        siblings_pause(c->siblings);
         timer_stop(c->retry_refused); /* the next session asks for all */
         timer_start(c->retry, 0);
 }
@@ -276,6 +288,7 @@ static void client_connect(Client *c) {
                 },
                 .token = c->config->token,
                 .client_id = c->client_id,
+                .instance = c->instance,
                 .tunnels = &c->tunnels,
                 .mux_only = streq(c->config->transport, "mux"),
         };
@@ -350,6 +363,24 @@ static int client_init_identity(Client *c) {
         return str_replace(&c->client_id, c->identity ? identity_get(c->identity) : "");
 }
 
+/* The classic transport has no place for them. */
+static int client_init_siblings(Client *c) {
+        SiblingParams params = {
+                .config = c->config,
+                .tls = c->tls,
+                .tunnels = &c->tunnels,
+                .report = &c->report,
+                .instance = c->instance,
+        };
+        uint8_t bytes[INSTANCE_BYTES];
+
+        random_bytes(bytes, sizeof(bytes));
+        hex_encode(bytes, sizeof(bytes), c->instance);
+        if (c->config->n_connections == 1 || streq(c->config->transport, "classic"))
+                return 0;
+        return siblings_new(&c->siblings, (unsigned) c->config->n_connections - 1, &params);
+}
+
 static int client_init(Client *c) {
         _cleanup_free_ char *why = NULL;
         int r;
@@ -365,6 +396,8 @@ static int client_init(Client *c) {
         if (r >= 0)
                 r = visitors_new(&c->visitors, c->worker, &c->tunnels, &c->report);
         if (r >= 0)
+                r = client_init_siblings(c);
+        if (r >= 0)
                 r = client_init_identity(c);
         if (r >= 0)
                 r = client_init_signals(c);
@@ -378,7 +411,7 @@ static int client_init(Client *c) {
 int client_run(ClientConfig *config, bool daemon, ReportMode mode) {
         Client c = {
                 .config = config,
-                .report = { .mode = mode, .fd = STDOUT_FILENO },
+                .report = { .mode = mode, .fd = STDOUT_FILENO, .lock = PTHREAD_MUTEX_INITIALIZER },
                 .lost = { RECONNECT_MIN_USEC, RECONNECT_MAX_USEC, 0 },
                 .refused = { .max_usec = REFUSED_MAX_USEC },
                 .is_daemon = daemon,

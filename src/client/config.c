@@ -10,6 +10,7 @@
 #include "client/proxy-env.h"
 #include "client/token.h"
 #include "proto/hostname.h"
+#include "proto/message.h"
 
 #define DEV_SERVER "localhost:4443"
 
@@ -48,6 +49,8 @@ static const ConfigKey keys[] = {
         CONFIG_KEY("client.token_file", CONFIG_STRING, ClientConfig, token_file),
         CONFIG_KEY("client.ca_file", CONFIG_STRING, ClientConfig, ca_file),
         CONFIG_KEY("client.http_proxy", CONFIG_STRING, ClientConfig, http_proxy, .check = check_proxy),
+        CONFIG_KEY("client.connections", CONFIG_UINT, ClientConfig, n_connections, .min = 1,
+                   .max = MESSAGE_SESSIONS_MAX, .fallback = "1"),
         CONFIG_KEY("client.transport", CONFIG_STRING, ClientConfig, transport, .check = check_transport,
                    .fallback = "auto"),
         {},

@@ -16,6 +16,7 @@ typedef struct ClientConfig {
         char *ca_file;    /* NULL: the system's */
         char *http_proxy; /* NULL: none */
         char *transport;
+        uint64_t n_connections;
         TunnelConfig **tunnels; /* in the order of the files; those on the command line are the only ones */
         size_t n_tunnels;
         /* Derived from `server`: */

@@ -21,13 +21,16 @@ static bool is_writable(const Report *r) {
 
 /* Writes one line; LINE ends with '\n'. */
 static void write_line(Report *r, const char *line, size_t n) {
-        if (n <= LINE_BYTES_MAX && is_writable(r)) {
-                if (write(r->fd, line, n) == (ssize_t) n)
-                        return;
-        }
-        if (!r->has_lost)
+        bool is_first;
+
+        pthread_mutex_lock(&r->lock);
+        is_first = !r->has_lost;
+        if (n > LINE_BYTES_MAX || !is_writable(r) || write(r->fd, line, n) != (ssize_t) n)
+                r->has_lost = true;
+        is_first &= r->has_lost;
+        pthread_mutex_unlock(&r->lock);
+        if (is_first)
                 log_warning("Nobody reads the output: events are lost, ignoring");
-        r->has_lost = true;
 }
 
 /* How much of S is told: no more than TEXT_BYTES_MAX, and whole characters (UTF-8). */

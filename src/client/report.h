@@ -3,8 +3,9 @@
 
 /* What happens, told to whoever started us: lines of text or of JSON on stdout, or, for the daemon, the
  * log with its fields. Never waits: a line that nobody reads is dropped. Errors go to the log in every
- * mode. */
+ * mode. Any thread. */
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,8 +15,9 @@ typedef enum ReportMode { REPORT_TEXT, REPORT_JSON, REPORT_LOG } ReportMode;
 
 typedef struct Report {
         ReportMode mode;
-        int fd;        /* borrowed: stdout */
-        bool has_lost; /* lines were dropped, and that was said */
+        int fd;               /* borrowed: stdout */
+        pthread_mutex_t lock; /* for what follows, and so that lines are whole and none waits for another */
+        bool has_lost;        /* lines were dropped, and that was said */
 } Report;
 
 /* A visitor's connection that has ended. All strings are borrowed. */

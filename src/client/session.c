@@ -162,12 +162,12 @@ static void on_auth_resp(Session *s, const MessageAuthResp *m) {
         if (r < 0)
                 session_fail(s, r);
         else
-                s->ops->online(s->client_id, s->userdata);
+                s->ops->online(s->client_id, MAX(m->sessions, 1U), s->userdata);
 }
 
 static void on_new_tunnel(Session *s, const MessageNewTunnel *m) {
         Tunnel *tunnel = NULL;
-        int r = tunnels_answer(s->params.tunnels, m, &tunnel);
+        int r = s->params.tunnels ? tunnels_answer(s->params.tunnels, m, &tunnel) : -EPROTO;
 
         if (r < 0)
                 session_fail(s, r);
@@ -245,6 +245,10 @@ static int session_authenticate(Session *s) {
         };
 
         (void) uname(&system);
+        if (s->mux) {
+                m.auth.instance = (char*) s->params.instance;
+                m.auth.session = (uint16_t) s->params.number;
+        }
         return session_send(s, &m);
 }
 
@@ -362,7 +366,8 @@ int session_new(Session **ret, const SessionParams *params, const SessionOps *op
         if (!s)
                 return -ENOMEM;
         *s = (Session) { .params = *params, .ops = ops, .userdata = userdata };
-        tunnels_restart(params->tunnels);
+        if (params->tunnels)
+                tunnels_restart(params->tunnels);
         r = link_new(&s->link, &s->params.link, on_session_message, on_session_open, s);
         if (r < 0) {
                 free(s);

@@ -15,8 +15,10 @@ typedef struct SessionParams {
         LinkParams link;
         const char *token;     /* or NULL */
         const char *client_id; /* "": the server shall give one */
-        Tunnels *tunnels;
-        bool mux_only; /* classic won't do; mux is offered through link.alpn */
+        const char *instance;  /* the same for all sessions of this process */
+        unsigned number;       /* which of them; only 0 has tunnels */
+        Tunnels *tunnels;      /* NULL but for session 0 */
+        bool mux_only;         /* classic won't do; mux is offered through link.alpn */
 } SessionParams;
 
 typedef enum SessionEnd {
@@ -28,10 +30,10 @@ typedef enum SessionEnd {
 
 /* Any of them may free the session. */
 typedef struct SessionOps {
-        /* Authenticated as CLIENT_ID. */
-        void (*online)(const char *client_id, void *userdata);
+        /* Authenticated as CLIENT_ID, which may have N_SESSIONS in all. */
+        void (*online)(const char *client_id, unsigned n_sessions, void *userdata);
 
-        /* The last of its URLs is new. */
+        /* The last of its URLs is new. For session 0, as all that is about tunnels. */
         void (*tunnel_up)(Tunnel *tunnel, void *userdata);
         void (*tunnel_refused)(Tunnel *tunnel, const char *why, void *userdata);
 

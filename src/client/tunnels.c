@@ -14,7 +14,7 @@ int tunnels_init(Tunnels *t, TunnelConfig *const *configs, size_t n) {
 
         if (!items)
                 return -ENOMEM;
-        *t = (Tunnels) { .items = items };
+        *t = (Tunnels) { .items = items, .lock = PTHREAD_MUTEX_INITIALIZER };
         for (size_t i = 0; i < n; i++)
                 if (configs[i]->is_selected)
                         t->items[t->n++].config = configs[i];
@@ -39,10 +39,12 @@ void tunnels_done(Tunnels *t) {
 }
 
 void tunnels_restart(Tunnels *t) {
+        pthread_mutex_lock(&t->lock);
         for (size_t i = 0; i < t->n; i++) {
                 tunnel_forget_urls(t->items + i);
                 t->items[i].state = TUNNEL_IDLE;
         }
+        pthread_mutex_unlock(&t->lock);
 }
 
 void tunnels_retry_refused(Tunnels *t) {
@@ -150,16 +152,17 @@ static bool has_proto(const Tunnel *tunnel, const char *proto) {
         return false;
 }
 
-static int add_url(Tunnel *tunnel, const char *proto, const char *url) {
-        TunnelUrl *u = tunnel->urls + tunnel->n_urls;
+static int add_url(Tunnels *t, Tunnel *tunnel, const char *proto, const char *url) {
+        TunnelUrl u = { .proto = strdup(proto), .url = strdup(url) };
 
-        *u = (TunnelUrl) { .proto = strdup(proto), .url = strdup(url) };
-        if (!u->proto || !u->url) {
-                free(u->proto);
-                free(u->url);
+        if (!u.proto || !u.url) {
+                free(u.proto);
+                free(u.url);
                 return -ENOMEM;
         }
-        tunnel->n_urls++;
+        pthread_mutex_lock(&t->lock);
+        tunnel->urls[tunnel->n_urls++] = u;
+        pthread_mutex_unlock(&t->lock);
         return 0;
 }
 
@@ -178,7 +181,7 @@ int tunnels_answer(Tunnels *t, const MessageNewTunnel *m, Tunnel **ret) {
                 return -EPROTO;
         r = learn(tunnel, proto, authority);
         if (r >= 0)
-                r = add_url(tunnel, proto, url);
+                r = add_url(t, tunnel, proto, url);
         if (r < 0)
                 return r;
         tunnel->state = TUNNEL_UP;
@@ -186,12 +189,22 @@ int tunnels_answer(Tunnels *t, const MessageNewTunnel *m, Tunnel **ret) {
         return TUNNEL_ANSWER_UP;
 }
 
-Tunnel *tunnels_find(const Tunnels *t, const char *url) {
-        for (size_t i = 0; i < t->n; i++)
-                for (size_t k = 0; k < t->items[i].n_urls; k++)
-                        if (streq(t->items[i].urls[k].url, url))
-                                return t->items + i;
-        return NULL;
+static bool has_url(const Tunnel *tunnel, const char *url) {
+        for (size_t i = 0; i < tunnel->n_urls; i++)
+                if (streq(tunnel->urls[i].url, url))
+                        return true;
+        return false;
+}
+
+Tunnel *tunnels_find(Tunnels *t, const char *url) {
+        Tunnel *found = NULL;
+
+        pthread_mutex_lock(&t->lock);
+        for (size_t i = 0; i < t->n && !found; i++)
+                if (has_url(t->items + i, url))
+                        found = t->items + i;
+        pthread_mutex_unlock(&t->lock);
+        return found;
 }
 
 bool tunnels_are_answered(const Tunnels *t) {

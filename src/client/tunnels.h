@@ -4,6 +4,8 @@
 /* The tunnels that this client asks for: what to request of a server, what its answers mean, and which
  * names and ports were ours before, so that they are asked for again. No I/O. */
 
+#include <pthread.h>
+
 #include "client/tunnel-config.h"
 #include "proto/message.h"
 
@@ -35,6 +37,7 @@ typedef struct Tunnel {
 typedef struct Tunnels {
         Tunnel *items; /* owned */
         size_t n;
+        pthread_mutex_t lock; /* for the URLs: other threads may look for one */
 } Tunnels;
 
 /* Those of the N configurations (borrowed; outlive us) that are selected. Returns 0 or -ENOMEM. */
@@ -60,8 +63,9 @@ typedef enum TunnelAnswer {
  * request or one that doesn't fit it, or -ENOMEM. */
 int tunnels_answer(Tunnels *t, const MessageNewTunnel *m, Tunnel **ret);
 
-/* The tunnel that has URL in this session, or NULL. */
-Tunnel *tunnels_find(const Tunnels *t, const char *url);
+/* The tunnel that has URL in this session, or NULL. Any thread; others than the main one may look at its
+ * configuration only. */
+Tunnel *tunnels_find(Tunnels *t, const char *url);
 
 /* Has every tunnel an answer? */
 bool tunnels_are_answered(const Tunnels *t);

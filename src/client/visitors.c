@@ -22,14 +22,14 @@ struct VisitorEntry {
 };
 
 struct Visitors {
-        Worker *worker;         /* borrowed */
-        const Tunnels *tunnels; /* borrowed */
-        Report *report;         /* borrowed */
-        VisitorEntry *entries;  /* owned */
+        Worker *worker;        /* borrowed */
+        Tunnels *tunnels;      /* borrowed */
+        Report *report;        /* borrowed */
+        VisitorEntry *entries; /* owned */
         size_t n;
 };
 
-int visitors_new(Visitors **ret, Worker *w, const Tunnels *tunnels, Report *report) {
+int visitors_new(Visitors **ret, Worker *w, Tunnels *tunnels, Report *report) {
         Visitors *v = new0(Visitors, 1);
 
         if (!v)

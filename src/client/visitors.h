@@ -13,7 +13,7 @@
 typedef struct Visitors Visitors;
 
 /* TUNNELS and REPORT are borrowed; outlive it. Returns 0 or -ENOMEM. loop: W */
-int visitors_new(Visitors **ret, Worker *w, const Tunnels *tunnels, Report *report);
+int visitors_new(Visitors **ret, Worker *w, Tunnels *tunnels, Report *report);
 
 /* Takes a visitor. Owns STREAM and HEAD (bytes already read from it, or NULL), and deals with its own
  * failures. URL and ADDRESS are borrowed for the call. */
