@@ -39,6 +39,7 @@ struct Session {
         Link *link;            /* owned */
         Channel *channel;      /* owned; NULL while opening */
         Mux *mux;              /* owned; NULL with classic */
+        bool is_leaving;       /* mux only: the server said so before we were online */
         bool is_draining;      /* mux only: another session takes over */
         Arrivals *arrivals;    /* owned, with mux */
         Proxies *proxies;      /* owned, with classic, once online */
@@ -126,7 +127,12 @@ void session_ask(Session *s) {
 static void on_session_visitor(Stream *stream, Buffer *head, const MessageStartProxy *start, void *userdata) {
         Session *s = userdata;
 
-        s->ops->visitor(stream, head, start, s->userdata);
+        if (s->state == SESSION_ONLINE)
+                s->ops->visitor(stream, head, start, s->userdata);
+        else { /* nothing may come before AuthResp */
+                buffer_put(&stream->worker->buffers, head);
+                stream_reset(stream);
+        }
 }
 
 static int session_go_online(Session *s, const MessageAuthResp *m) {
@@ -135,9 +141,7 @@ static int session_go_online(Session *s, const MessageAuthResp *m) {
         if (identity_check(message_str(m->client_id)) < 0)
                 return -EPROTO;
         r = str_replace(&s->client_id, m->client_id);
-        if (r >= 0 && s->mux)
-                r = arrivals_new(&s->arrivals, s->params.link.worker, on_session_visitor, s);
-        else if (r >= 0)
+        if (r >= 0 && !s->mux)
                 r = proxies_new(&s->proxies, &s->proxy_link, s->client_id, on_session_visitor, s);
         if (r >= 0)
                 r = timer_new(&s->ping, s->params.link.worker, on_session_ping, s);
@@ -151,6 +155,11 @@ static int session_go_online(Session *s, const MessageAuthResp *m) {
         return 0;
 }
 
+static void session_drain(Session *s) {
+        s->is_draining = true;
+        s->ops->draining(s, s->userdata);
+}
+
 static void on_auth_resp(Session *s, const MessageAuthResp *m) {
         int r;
 
@@ -161,6 +170,8 @@ static void on_auth_resp(Session *s, const MessageAuthResp *m) {
         r = session_go_online(s, m);
         if (r < 0)
                 session_fail(s, r);
+        else if (s->is_leaving)
+                session_drain(s);
         else
                 s->ops->online(s->client_id, MAX(m->sessions, 1U), s->userdata);
 }
@@ -268,10 +279,7 @@ static int session_set_proxy_link(Session *s, const Address *peer) {
 static void on_server_opened(Mux *m _unused_, Stream *stream, void *userdata) {
         Session *s = userdata;
 
-        if (s->arrivals)
-                arrivals_add(s->arrivals, stream);
-        else
-                stream_free(stream); /* nothing may come before AuthResp */
+        arrivals_add(s->arrivals, stream); /* also now that AuthResp may be here and not read yet */
 }
 
 static void on_mux_ended(Mux *m _unused_, int error, void *userdata) {
@@ -281,10 +289,10 @@ static void on_mux_ended(Mux *m _unused_, int error, void *userdata) {
 static void on_go_away(Mux *m _unused_, void *userdata) {
         Session *s = userdata;
 
-        if (s->state != SESSION_ONLINE || s->is_draining)
-                return;
-        s->is_draining = true;
-        s->ops->draining(s, s->userdata);
+        if (s->state != SESSION_ONLINE)
+                s->is_leaving = true; /* AuthResp may be here and not read yet */
+        else if (!s->is_draining)
+                session_drain(s);
 }
 
 static void on_mux_emptied(Mux *m, void *userdata) {
@@ -305,8 +313,10 @@ static const MuxEvents mux_events = {
 static int session_start_mux(Session *s) {
         Buffer *rest = NULL;
         Stream *transport = channel_release(TAKE_PTR(s->channel), &rest), *control = NULL;
-        int r = mux_new(&s->mux, transport, true, &mux_events, s);
+        int r = arrivals_new(&s->arrivals, s->params.link.worker, on_session_visitor, s);
 
+        if (r >= 0)
+                r = mux_new(&s->mux, transport, true, &mux_events, s);
         buffer_put(&transport->worker->buffers, rest);
         if (r < 0) {
                 stream_free(transport);

@@ -8,10 +8,10 @@ import pytest
 
 import local
 import visit
-from classic import HandServer, Peer
+from classic import HandServer, Peer, length, payload
 from daemons import PATIENCE, SANITIZED
 from wire import Wire
-from yamux import ALPN, Mux
+from yamux import ACK, ALPN, DATA, GO_AWAY, Mux, header
 
 NO_APPLICATION_PROTOCOL = bytes.fromhex("15 0303 0002 02 78")  # a fatal alert
 
@@ -45,15 +45,21 @@ class AnyServer(HandServer):
         self.peers.append(peer)
         return peer
 
-    def mux_session(self):
-        """A mux session that is let in; its control stream is a Peer."""
+    def unanswered(self):
+        """A mux that wants to be let in, and its control stream as a Peer."""
         sock, offered = self.offer()
         assert offered
         mux = Mux(self.peer(sock).wire, is_client=False)
         assert mux.wire.tls.selected_alpn_protocol() == ALPN
         control = Peer(mux.accept())
         control.auth = control.expect("Auth")
-        control.send("AuthResp", Version="2", MmVersion="1", ClientId="0123456789abcdef", Error="", HalfClose=True)
+        return mux, control
+
+    def mux_session(self, **auth):
+        """A mux session that is let in; its control stream is a Peer."""
+        mux, control = self.unanswered()
+        control.send("AuthResp", **{"Version": "2", "MmVersion": "1", "ClientId": "0123456789abcdef", "Error": "",
+                                    "HalfClose": True, **auth})
         control.mux = mux
         return control
 
@@ -62,6 +68,12 @@ class AnyServer(HandServer):
         peer = Peer(control.mux.open())
         peer.send("StartProxy", Url=url, ClientAddr="192.0.2.7:4711")
         return peer.wire
+
+
+def message(ident, flags, kind, **fields):
+    """As one frame of a stream, to be sent with others."""
+    data = payload(kind, fields)
+    return header(DATA, flags, ident, len(data) + 8) + length(len(data)) + data
 
 
 @pytest.fixture
@@ -259,3 +271,11 @@ def test_an_untrusted_server_is_refused(place, server):
     with pytest.raises(ssl.SSLError):
         Wire(server.offer()[0], server.context, server_side=True)
     assert client.exit_code() == 1
+
+
+def test_go_away_right_behind_auth_resp_counts_too(place, server):
+    client = start(place, server, "--transport=mux", "--proto", "http", str(place.http().port))
+    mux, _control = server.unanswered()
+    mux.sendall(message(1, ACK, "AuthResp", ClientId="0123456789abcdef") + header(GO_AWAY))
+    server.grant(server.mux_session())
+    client.tunnel("http")
