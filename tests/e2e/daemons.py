@@ -106,6 +106,13 @@ class Daemon:
     def log(self):
         return self.log_path.read_text(errors="replace")
 
+    def wait_log(self, pattern, count=1):
+        """Until COUNT lines of the log have PATTERN."""
+        deadline = time.monotonic() + PATIENCE
+        while len(re.findall(pattern, self.log(), re.M)) < count:
+            assert time.monotonic() < deadline, f"{self.name}: no {count} of {pattern} in {self.log()}"
+            time.sleep(0.02)
+
     @property
     def pid(self):
         return self.process.pid
