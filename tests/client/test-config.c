@@ -121,6 +121,14 @@ static void test_an_unknown_transport_is_refused(void **state) {
         assert_refused(*state, "client.transport must be auto, mux or classic");
 }
 
+static void test_no_connection_and_too_many_are_refused(void **state) {
+        write_file(*state, "a.conf", "client: { connections = 0; };");
+        assert_refused(*state, "client.connections must be from 1 to 64");
+        write_file(*state, "a.conf", "client: { connections = 65; };");
+        config_list_done(&((Fixture*) *state)->faults);
+        assert_refused(*state, "client.connections must be from 1 to 64");
+}
+
 static void test_a_server_is_needed(void **state) {
         Fixture *f = *state;
         char *targets[] = { (char*) "3000" };
@@ -268,6 +276,7 @@ int main(void) {
                 TEST(test_keys_that_do_not_go_together_are_refused),
                 TEST(test_a_port_without_tcp_is_refused),
                 TEST(test_an_unknown_transport_is_refused),
+                TEST(test_no_connection_and_too_many_are_refused),
                 TEST(test_a_server_is_needed),
                 TEST(test_targets_become_tunnels),
                 TEST(test_only_named_tunnels_start),
