@@ -9,7 +9,7 @@
 #include "base/str.h"
 #include "net/tls.h"
 #include "proto/http-head.h"
-#include "server/auth.h"
+#include "server/token-table.h"
 
 #define DEV_DOMAIN "localhost"
 #define DOMAIN_LENGTH_MAX (HOSTNAME_LENGTH_MAX - HOST_LABEL_LENGTH_MAX - 1) /* any label fits before it */
@@ -249,14 +249,14 @@ int server_config_load(ServerConfig *c, const ConfigList *paths, const ServerSet
 
 int server_config_check_files(const ServerConfig *c, ConfigList *ret_faults) {
         _cleanup_(tls_server_unrefp) TlsServer *tls = NULL;
-        _cleanup_(auth_freep) Auth *auth = NULL;
+        _cleanup_(token_table_freep) TokenTable *tokens = NULL;
         _cleanup_free_ char *why = NULL;
         int r = c->certificate ? tls_server_new_files(&tls, c->certificate, c->key, NULL, &why) : 0;
 
         if (r < 0)
                 r = config_list_add(ret_faults, why ? why : strerror(-r));
         if (r >= 0 && c->auth == AUTH_TOKEN_FILE) {
-                r = auth_new_token_file(&auth, c->token_file, ret_faults);
+                r = token_table_read(&tokens, c->token_file, ret_faults);
                 r = r == -EINVAL ? 0 : r; /* told among the faults */
         }
         if (r < 0)

@@ -2,6 +2,8 @@
 #include "server/login.h"
 
 #include <errno.h>
+#include <time.h>
+#include <utlist.h>
 
 #include "base/log.h"
 #include "base/parse.h"
@@ -11,27 +13,30 @@
 #include "server/session-classic.h"
 #include "server/session-mux.h"
 
-typedef struct Login {
+struct Login {
         Mail mail;
         Server *server; /* borrowed */
         unsigned from;  /* the shard that accepted it */
         Stream *stream; /* owned, detached */
         Buffer *rest;   /* owned, or NULL */
         Mux *mux;       /* owned, detached; NULL for classic */
-        char *token;    /* owned */
+        Message auth;   /* owned: an Auth */
         SessionSpec spec;
-        const char *why; /* static: refused */
-} Login;
+        AuthPending *pending; /* owned; the server lists the login meanwhile */
+        char *why;            /* owned: refused */
+        Login *prev, *next;   /* the server's */
+};
 
 static void login_free(Login *l) {
         stream_free(l->stream);
         mux_free(l->mux);
         buffer_put(NULL, l->rest);
-        if (l->token)
-                explicit_bzero(l->token, strlen(l->token));
-        free(l->token);
+        if (l->auth.auth.user)
+                explicit_bzero(l->auth.auth.user, strlen(l->auth.auth.user));
+        message_done(&l->auth);
         free(l->spec.client_id);
-        free(l->spec.user);
+        user_unref(l->spec.user);
+        free(l->why);
         free(l);
 }
 
@@ -51,18 +56,21 @@ static int login_make_session(Login *l, Shard *sh) {
 static void on_login_decided(Worker *w, Mail *mail) {
         Login *l = container_of(mail, Login, mail);
         Shard *sh = shard_of(w);
+        bool refused = !l->spec.user;
 
         if (login_attach(l, w) < 0 || sh->stopping)
                 l->stream = stream_free(l->stream);
-        else if (l->why)
-                gate_refuse(sh, TAKE_PTR(l->stream), TAKE_PTR(l->mux), l->why);
+        else if (refused)
+                gate_refuse(sh, TAKE_PTR(l->stream), TAKE_PTR(l->mux),
+                            l->why ? l->why : "The server is out of memory");
         else if (login_make_session(l, sh) >= 0) {
                 l->stream = NULL;
                 l->rest = NULL;
                 l->mux = NULL;
-                l->spec.client_id = l->spec.user = NULL;
+                l->spec.client_id = NULL;
+                l->spec.user = NULL;
         }
-        if (!l->why && l->spec.client_id) /* main counts on a session that has not come to be */
+        if (!refused && l->spec.client_id) /* main counts on a session that has not come to be */
                 logout_post(sh, &l->spec);
         login_free(l);
 }
@@ -94,15 +102,11 @@ static void close_session(Server *s, SessionName name) {
 }
 
 /* Returns NULL, or why not. */
-static const char *login_decide(Login *l, SessionName session) {
-        const char *user = auth_check(l->server->auth, l->token);
+static const char *login_enter(Login *l, User *user, SessionName session) {
         SessionName replaced = {};
         char *client_id = NULL;
-        int r;
+        int r = registry_login(l->server->registry, l->spec.client_id, user, session, &client_id, &replaced);
 
-        if (!user)
-                return "Authentication failed: the server doesn't know this token";
-        r = registry_login(l->server->registry, l->spec.client_id, user, session, &client_id, &replaced);
         if (r == -EKEYREJECTED)
                 return "This ClientId belongs to another user";
         if (r == -ENOBUFS)
@@ -112,28 +116,86 @@ static const char *login_decide(Login *l, SessionName session) {
         free(l->spec.client_id);
         l->spec.client_id = client_id;
         l->spec.id = session.id;
+        l->spec.user = user_ref(user);
         close_session(l->server, replaced);
-        l->spec.user = strdup(user);
-        return l->spec.user ? NULL : "The server is out of memory";
+        return NULL;
 }
 
-static void on_login(Worker *w, Mail *mail) {
-        Login *l = container_of(mail, Login, mail);
-        Server *s = w->userdata;
+/* WHY: refused, and a sentence for the client; NULL: it may in. */
+static void login_decided(Login *l, User *user, const char *why) {
+        Server *s = l->server;
         SessionName session = { .worker = server_least_busy_shard(s), .id = ++s->last_session_id };
         char peer[ADDRESS_TEXT_MAX];
 
-        l->why = login_decide(l, session);
-        if (l->why) {
+        if (!why)
+                why = login_enter(l, user, session);
+        if (why) {
                 log_struct(LOG_WARNING, LOG_FIELDS({ "PGROK_EVENT", "refused" }),
-                           "Refused a client from %s: %s", address_format(&l->spec.peer, peer), l->why);
+                           "Refused a client from %s: %s", address_format(&l->spec.peer, peer), why);
+                l->why = strdup(why);
                 session.worker = l->from;
         } else
                 server_session_began(s, session.worker);
         worker_post(s->shards[session.worker].worker, &l->mail, on_login_decided);
 }
 
+static void on_auth_answer(AuthPending *p, User *user, const char *why, void *userdata) {
+        Login *l = userdata;
+        _cleanup_free_ char *not_admitted = NULL;
+
+        if (p) {
+                DL_DELETE(l->server->logins, l);
+                l->pending = NULL;
+        }
+        if (user && policy_admit(&user->policy, &l->spec.peer, time(NULL), &not_admitted) < 0)
+                why = not_admitted ? not_admitted : "The server is out of memory";
+        login_decided(l, user, why);
+}
+
+static void on_login(Worker *w, Mail *mail) {
+        Login *l = container_of(mail, Login, mail);
+        Server *s = w->userdata;
+        const MessageAuth *m = &l->auth.auth;
+        char label[SESSION_LABEL_MAX];
+        AuthPending *pending;
+        AuthQuestion q = {
+                .token = message_str(m->user),
+                .peer = &l->spec.peer,
+                .client_label = session_label(l->spec.client_id, label),
+                .os = message_str(m->os),
+                .arch = message_str(m->arch),
+                .version = message_str(m->mm_version),
+        };
+
+        if (auth_ask(s->auth, &q, &pending, on_auth_answer, l) < 0)
+                login_decided(l, NULL, "The server is out of memory");
+        else if (pending) {
+                l->pending = pending;
+                DL_APPEND(s->logins, l);
+        }
+}
+
+void login_cancel_all(Server *s) {
+        Login *l, *next;
+
+        DL_FOREACH_SAFE(s->logins, l, next) {
+                DL_DELETE(s->logins, l);
+                auth_cancel(l->pending);
+                login_free(l);
+        }
+}
+
 /* ---- the accepting shard ---- */
+
+static int copy_auth(const MessageAuth *m, Message *ret) {
+        MessageAuth *a = &ret->auth;
+
+        ret->type = MESSAGE_AUTH;
+        if (str_replace(&a->user, m->user) < 0 || str_replace(&a->mm_version, m->mm_version) < 0 ||
+            str_replace(&a->os, m->os) < 0 || str_replace(&a->arch, m->arch) < 0)
+                return -ENOMEM;
+        return 0;
+}
 
 void login_post(Shard *sh, Stream *stream, Buffer *rest, Mux *mux, const MessageAuth *auth,
                 const Address *peer) {
@@ -155,7 +217,7 @@ void login_post(Shard *sh, Stream *stream, Buffer *rest, Mux *mux, const Message
         l->mux = mux;
         l->spec.peer = *peer;
         l->spec.half_close = auth->half_close || mux;
-        if (str_replace(&l->token, auth->user) < 0 || str_replace(&l->spec.client_id, auth->client_id) < 0)
+        if (copy_auth(auth, &l->auth) < 0 || str_replace(&l->spec.client_id, auth->client_id) < 0)
                 login_free(l);
         else
                 worker_post(sh->server->main, &l->mail, on_login);

@@ -13,5 +13,8 @@
 void login_post(Shard *sh, Stream *stream, Buffer *rest, Mux *mux, const MessageAuth *auth,
                 const Address *peer);
 
+/* Forgets those that wait for an answer. loop: main */
+void login_cancel_all(struct Server *s);
+
 /* Tells main that the session of SPEC on SH has ended. loop: the shard's */
 void logout_post(Shard *sh, const SessionSpec *spec);

@@ -30,10 +30,10 @@ typedef struct Sticky {
 
 typedef struct Client {
         char *id;               /* owned */
-        char *user;             /* owned */
+        User *user;             /* a reference */
         SessionName session;    /* id 0: away */
         uint64_t away_usec;     /* since when */
-        uint64_t n_requests;    /* granted to this session */
+        unsigned n_requests;    /* granted to this session */
         unsigned n_http, n_tcp; /* among them, without a wish for a name or port */
         Tunnel *tunnels;        /* references */
         Sticky *sticky;         /* owned */
@@ -98,9 +98,9 @@ static bool claim_is_used(const Claim *c) {
 
 /* A name is a user's. Without authentication everybody is the same user, so it takes the ClientId too. */
 static bool claim_allows(const Claim *c, const Client *client) {
-        if (!streq(c->user, client->user))
+        if (!streq(c->user, client->user->name))
                 return false;
-        return client->user[0] != '\0' || streq(c->client_id, client->id);
+        return client->user->name[0] != '\0' || streq(c->client_id, client->id);
 }
 
 static Claim *claim_of_host(Registry *r, const char *host) {
@@ -130,7 +130,7 @@ static void claim_drop(Registry *r, Claim *c) {
 }
 
 static int claim_set_owner(Claim *c, const Client *client) {
-        int e = str_replace(&c->user, client->user);
+        int e = str_replace(&c->user, client->user->name);
 
         return e < 0 ? e : str_replace(&c->client_id, client->id);
 }
@@ -205,7 +205,7 @@ static void client_free(Client *c) {
                 free(s);
         }
         free(c->id);
-        free(c->user);
+        user_unref(c->user);
         free(c);
 }
 
@@ -221,6 +221,8 @@ static void client_drop_tunnels(Registry *r, Client *c, uint64_t now_usec) {
                 tunnel_unref(t);
                 r->counts.tunnels--;
         }
+        c->user->n_tunnels -= c->n_requests;
+        c->n_requests = 0;
 }
 
 static bool client_id_is_usable(const char *id) {
@@ -229,7 +231,7 @@ static bool client_id_is_usable(const char *id) {
         return id[n] == '\0' && n >= CLIENT_ID_LENGTH_MIN && n <= CLIENT_ID_LENGTH_MAX;
 }
 
-static Client *client_new(Registry *r, const char *id, const char *user) {
+static Client *client_new(Registry *r, const char *id, User *user) {
         char random[2 * CLIENT_ID_BYTES + 1];
         Client *c;
 
@@ -243,7 +245,8 @@ static Client *client_new(Registry *r, const char *id, const char *user) {
         c = new0(Client, 1);
         if (!c)
                 return NULL;
-        if (str_replace(&c->id, id) < 0 || str_replace(&c->user, user) < 0) {
+        c->user = user_ref(user);
+        if (str_replace(&c->id, id) < 0) {
                 client_free(c);
                 return NULL;
         }
@@ -251,12 +254,18 @@ static Client *client_new(Registry *r, const char *id, const char *user) {
         return c;
 }
 
-static int login(Registry *r, const char *client_id, const char *user, SessionName session,
+static void client_set_user(Client *c, User *user) {
+        user_ref(user);
+        user_unref(c->user);
+        c->user = user;
+}
+
+static int login(Registry *r, const char *client_id, User *user, SessionName session,
                  char **ret_client_id, SessionName *ret_replaced) {
         Client *c = client_find(r, client_id);
         char *id;
 
-        if (c && !streq(c->user, user))
+        if (c && !streq(c->user->name, user->name))
                 return -EKEYREJECTED;
         if ((!c || c->session.id == 0) && r->counts.clients >= r->options.max_clients)
                 return -ENOBUFS;
@@ -271,13 +280,14 @@ static int login(Registry *r, const char *client_id, const char *user, SessionNa
         if (c->session.id == 0)
                 r->counts.clients++;
         client_drop_tunnels(r, c, clock_usec());
+        client_set_user(c, user);
         c->session = session;
-        c->n_requests = c->n_http = c->n_tcp = 0;
+        c->n_http = c->n_tcp = 0;
         *ret_client_id = id;
         return 0;
 }
 
-int registry_login(Registry *r, const char *client_id, const char *user, SessionName session,
+int registry_login(Registry *r, const char *client_id, User *user, SessionName session,
                    char **ret_client_id, SessionName *ret_replaced) {
         int e;
 
@@ -476,6 +486,7 @@ static int grants_make(Registry *r, Grants *g, const char *subdomain, char **ret
 
 static void grants_commit(Registry *r, Grants *g, int port_fd, TunnelGrant *ret) {
         g->client->n_requests++;
+        g->client->user->n_tunnels++;
         for (unsigned i = 0; i < g->wish.n_protocols; i++) {
                 Tunnel *t = TAKE_PTR(g->tunnels[i]);
                 bool tcp = t->protocol == TUNNEL_TCP;

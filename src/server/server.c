@@ -10,7 +10,11 @@
 #include "base/parse.h"
 #include "base/str.h"
 #include "net/mux.h"
+#include "server/auth-none.h"
+#include "server/auth-token-file.h"
+#include "server/login.h"
 #include "server/stopper.h"
+#include "server/tunnel-request.h"
 
 #define SWEEP_USEC USEC_PER_SEC
 
@@ -48,6 +52,7 @@ void server_end(Server *s) {
         for (size_t i = 0; i < SERVER_SIGNALS_MAX; i++)
                 uv_close((uv_handle_t*) &s->signals[i], NULL);
         s->sweep = timer_free(s->sweep);
+        s->watch = timer_free(s->watch);
         worker_end(s->main);
 }
 
@@ -170,11 +175,21 @@ static int server_set_up_tls(Server *s) {
         return r;
 }
 
+static void on_server_watch(void *userdata) {
+        Server *s = userdata;
+
+        auth_poll(s->auth);
+}
+
 static int server_set_up_auth(Server *s) {
         ConfigList faults = {};
-        int r = s->config->auth == AUTH_NONE ? auth_new_none(&s->auth)
-                                             : auth_new_token_file(&s->auth, s->config->token_file, &faults);
+        int r = s->config->auth == AUTH_NONE ? auth_none_new(&s->auth)
+                                             : auth_token_file_new(&s->auth, s->config->token_file, &faults);
 
+        if (r >= 0)
+                r = timer_new(&s->watch, s->main, on_server_watch, s);
+        if (r >= 0)
+                timer_start_every(s->watch, AUTH_POLL_USEC);
         for (size_t i = 0; i < faults.n; i++)
                 log_error("%s", faults.items[i]);
         config_list_done(&faults);
@@ -311,11 +326,14 @@ static void server_done(Server *s) {
         free(s->shards);
         stopper_free(s->stopper); /* its mail was the shards' last */
         timer_free(s->sweep);
+        timer_free(s->watch);
+        login_cancel_all(s);
+        tunnel_request_cancel_all(s);
+        auth_free(s->auth);
         registry_free(s->registry);
         tls_server_unref(s->https_tls);
         tls_server_unref(s->tunnel_tls);
         dev_ca_free(s->dev_ca);
-        auth_free(s->auth);
         while (s->n_sockets > 0)
                 safe_close(s->sockets[--s->n_sockets].fd);
         worker_free(s->main);

@@ -12,6 +12,8 @@
 #include "server/shard.h"
 
 typedef struct Stopper Stopper;
+typedef struct Login Login;
+typedef struct TunnelRequest TunnelRequest;
 
 #define SERVER_SIGNALS_MAX 3
 
@@ -36,10 +38,13 @@ typedef struct Server {
         Registry *registry; /* owned */
 
         /* main only */
-        Auth *auth; /* owned */
+        Auth *auth;              /* owned */
+        Login *logins;           /* owned: wait for an answer of auth */
+        TunnelRequest *requests; /* the same */
         uint64_t last_session_id;
         Stopper *stopper; /* owned; NULL until the server is to stop */
         Timer *sweep;     /* owned; runs while something is reserved */
+        Timer *watch;     /* owned: for what changes by itself */
         uv_signal_t signals[SERVER_SIGNALS_MAX];
 } Server;
 

@@ -35,7 +35,7 @@ struct Opening {
 typedef struct SessionSpec {
         uint64_t id;
         char *client_id; /* owned by the session on success; a secret */
-        char *user;      /* the same; "" without authentication */
+        User *user;      /* a reference, the same */
         Address peer;
         bool half_close; /* the client keeps the directions of a stream apart; Go clients don't */
 } SessionSpec;
@@ -64,6 +64,9 @@ struct Session {
         TcpPort *ports;                /* owned: where its tcp tunnels listen */
         UT_hash_handle hh;             /* in the shard, by id */
 };
+
+/* How people see a client: writes the first digits of its id's SHA-256 to RET; "" for an empty id. */
+const char *session_label(const char *client_id, char ret[static SESSION_LABEL_MAX]);
 
 /* Enters S, filled with ops and zeroes, into SHARD under SPEC's id. */
 void session_init(Session *s, const SessionOps *ops, struct Shard *shard, const SessionSpec *spec);

@@ -35,7 +35,7 @@ static int encode_http_auth(const char *http_auth, char **ret) {
 }
 
 int tunnel_new(Tunnel **ret, TunnelProtocol protocol, const char *url, const char *host, uint16_t port,
-               const char *http_auth, const char *user, SessionName session) {
+               const char *http_auth, User *user, SessionName session) {
         _cleanup_(tunnel_unrefp) Tunnel *t = new0(Tunnel, 1);
 
         if (!t)
@@ -44,8 +44,8 @@ int tunnel_new(Tunnel **ret, TunnelProtocol protocol, const char *url, const cha
         t->protocol = protocol;
         t->port = port;
         t->session = session;
-        if (str_replace(&t->url, url) < 0 || str_replace(&t->host, host) < 0 ||
-            str_replace(&t->user, user) < 0 || encode_http_auth(http_auth, &t->http_auth) < 0)
+        t->user = user_ref(user);
+        if (str_replace(&t->url, url) < 0 || str_replace(&t->host, host) < 0 || encode_http_auth(http_auth, &t->http_auth) < 0)
                 return -ENOMEM;
         *ret = TAKE_PTR(t);
         return 0;
@@ -65,7 +65,7 @@ Tunnel *tunnel_unref(Tunnel *t) {
         free(t->http_auth);
         free(t->url);
         free(t->host);
-        free(t->user);
+        user_unref(t->user);
         free(t);
         return NULL;
 }

@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "base/macro.h"
+#include "server/user.h"
 
 typedef enum TunnelProtocol { TUNNEL_HTTP, TUNNEL_HTTPS, TUNNEL_TCP, TUNNEL_PROTOCOL_MAX } TunnelProtocol;
 
@@ -25,7 +25,7 @@ struct Tunnel {
         char *host;      /* owned: the public name; of tcp tunnels the server's domain */
         uint16_t port;   /* of tcp tunnels */
         char *http_auth; /* owned: what `Authorization: Basic` must carry, or NULL */
-        char *user;      /* owned: whose it is; "" without authentication */
+        User *user;      /* a reference: whose it is */
         SessionName session;
         Tunnel *prev, *next; /* of the same client; the main thread's */
 };
@@ -37,7 +37,7 @@ int tunnel_protocol_from_string(const char *s, size_t n);
 
 /* With one reference. HTTP_AUTH: "user:password", or "". Returns 0 or -ENOMEM. */
 int tunnel_new(Tunnel **ret, TunnelProtocol protocol, const char *url, const char *host, uint16_t port,
-               const char *http_auth, const char *user, SessionName session);
+               const char *http_auth, User *user, SessionName session);
 Tunnel *tunnel_ref(Tunnel *t); /* takes NULL */
 Tunnel *tunnel_unref(Tunnel *t);
 

@@ -175,7 +175,7 @@ static void visitor_log_end(const Visitor *v, const RelayResult *result) {
         snprintf(out, sizeof(out), "%llu", (unsigned long long) result->b_to_a_bytes);
         log_struct(LOG_DEBUG,
                    LOG_FIELDS({ "PGROK_EVENT", "connection" }, { "PGROK_TUNNEL", v->tunnel->url },
-                              { "PGROK_USER", v->tunnel->user },
+                              { "PGROK_USER", v->tunnel->user->name },
                               { "PGROK_VISITOR", address_format(&v->peer, peer) },
                               { "PGROK_DURATION_USEC", duration }, { "PGROK_BYTES_IN", in },
                               { "PGROK_BYTES_OUT", out }),

@@ -69,11 +69,27 @@ typedef struct Login {
         SessionName session, replaced;
 } Login;
 
+/* Users live as long as the tests. */
+static User *user_named(const char *name) {
+        static User *users[8];
+        static unsigned n;
+        Policy policy = {};
+        char *why = NULL;
+
+        for (unsigned i = 0; i < n; i++)
+                if (streq(users[i]->name, name))
+                        return users[i];
+        assert_true(n < ELEMENTSOF(users));
+        assert_int_equal(policy_set(&policy, "hosts", "*", &why), 0);
+        assert_int_equal(user_new(&users[n], name, &policy), 0);
+        return users[n++];
+}
+
 static Login login(const char *id, const char *user) {
         Login l = { .session = { .worker = 1, .id = ++last_session } };
         _cleanup_free_ char *given = NULL;
 
-        assert_int_equal(registry_login(registry, id, user, l.session, &given, &l.replaced), 0);
+        assert_int_equal(registry_login(registry, id, user_named(user), l.session, &given, &l.replaced), 0);
         strcpy(l.id, given);
         return l;
 }
@@ -82,7 +98,7 @@ static int try_login(const char *id, const char *user) {
         SessionName session = { .id = ++last_session }, replaced;
         char *given = NULL;
 
-        return registry_login(registry, id, user, session, &given, &replaced);
+        return registry_login(registry, id, user_named(user), session, &given, &replaced);
 }
 
 static void logout(const Login *l, uint64_t now) {
