@@ -14,6 +14,7 @@ typedef struct ClientConfig {
         char *token;  /* or NULL; read anew by client_config_read_token() */
         char *token_file;
         char *ca_file;    /* NULL: the system's */
+        char *certificate, *key; /* to show to the server; NULL: none */
         char *http_proxy; /* NULL: none */
         char *transport;
         TunnelConfig **tunnels; /* in the order of the files; those on the command line are the only ones */

@@ -130,6 +130,14 @@ Ip address_ip(const Address *a) {
         return a->sa.sa_family == AF_INET6 ? ip_from_v6(&a->in6.sin6_addr) : (Ip){};
 }
 
+Ip address_network(const Address *a) {
+        Ip ip = address_ip(a);
+
+        if (!ip_is_v4(&ip))
+                memset(ip.bytes + 8, 0, 8);
+        return ip;
+}
+
 uint16_t address_port(const Address *a) {
         if (a->sa.sa_family == AF_INET)
                 return ntohs(a->in.sin_port);

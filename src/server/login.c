@@ -13,6 +13,8 @@
 #include "server/session-classic.h"
 #include "server/session-mux.h"
 
+#define OUT_OF_MEMORY "The server is out of memory"
+
 struct Login {
         Mail mail;
         Server *server; /* borrowed */
@@ -21,6 +23,7 @@ struct Login {
         Buffer *rest;   /* owned, or NULL */
         Mux *mux;       /* owned, detached; NULL for classic */
         Message auth;   /* owned: an Auth */
+        char *certificate_user; /* owned, or NULL */
         SessionSpec spec;
         AuthPending *pending; /* owned; the server lists the login meanwhile */
         char *why;            /* owned: refused */
@@ -36,6 +39,7 @@ static void login_free(Login *l) {
         message_done(&l->auth);
         free(l->spec.client_id);
         user_unref(l->spec.user);
+        free(l->certificate_user);
         free(l->why);
         free(l);
 }
@@ -61,8 +65,8 @@ static void on_login_decided(Worker *w, Mail *mail) {
         if (login_attach(l, w) < 0 || sh->stopping)
                 l->stream = stream_free(l->stream);
         else if (refused)
-                gate_refuse(sh, TAKE_PTR(l->stream), TAKE_PTR(l->mux),
-                            l->why ? l->why : "The server is out of memory");
+                gate_refuse(sh, TAKE_PTR(l->stream), TAKE_PTR(l->mux), &l->spec.peer,
+                            l->why ? l->why : OUT_OF_MEMORY);
         else if (login_make_session(l, sh) >= 0) {
                 l->stream = NULL;
                 l->rest = NULL;
@@ -105,14 +109,15 @@ static void close_session(Server *s, SessionName name) {
 static const char *login_enter(Login *l, User *user, SessionName session) {
         SessionName replaced = {};
         char *client_id = NULL;
-        int r = registry_login(l->server->registry, l->spec.client_id, user, session, &client_id, &replaced);
+        int r = registry_login(l->server->registry, l->spec.client_id, user, &l->spec.peer, session,
+                               &client_id, &replaced);
 
         if (r == -EKEYREJECTED)
                 return "This ClientId belongs to another user";
         if (r == -ENOBUFS)
                 return "The server has as many clients as it may have; try again later";
         if (r < 0)
-                return "The server is out of memory";
+                return OUT_OF_MEMORY;
         free(l->spec.client_id);
         l->spec.client_id = client_id;
         l->spec.id = session.id;
@@ -121,40 +126,66 @@ static const char *login_enter(Login *l, User *user, SessionName session) {
         return NULL;
 }
 
-/* WHY: refused, and a sentence for the client; NULL: it may in. */
-static void login_decided(Login *l, User *user, const char *why) {
-        Server *s = l->server;
-        SessionName session = { .worker = server_least_busy_shard(s), .id = ++s->last_session_id };
+static void login_refuse(Login *l, int level, const char *why) {
         char peer[ADDRESS_TEXT_MAX];
 
-        if (!why)
-                why = login_enter(l, user, session);
+        log_struct(level, LOG_FIELDS({ "PGROK_EVENT", "refused" }), "Refused a client from %s: %s",
+                   address_format(&l->spec.peer, peer), why);
+        l->why = strdup(why);
+        worker_post(l->server->shards[l->from].worker, &l->mail, on_login_decided);
+}
+
+static void login_accept(Login *l, User *user) {
+        Server *s = l->server;
+        SessionName session = { .worker = server_least_busy_shard(s), .id = ++s->last_session_id };
+        const char *why = login_enter(l, user, session);
+
         if (why) {
-                log_struct(LOG_WARNING, LOG_FIELDS({ "PGROK_EVENT", "refused" }),
-                           "Refused a client from %s: %s", address_format(&l->spec.peer, peer), why);
-                l->why = strdup(why);
-                session.worker = l->from;
-        } else
-                server_session_began(s, session.worker);
+                login_refuse(l, LOG_WARNING, why);
+                return;
+        }
+        server_session_began(s, session.worker);
         worker_post(s->shards[session.worker].worker, &l->mail, on_login_decided);
+}
+
+/* Whoever has that token may not use it everywhere, for ever and with each certificate. */
+static int login_check(const Login *l, const User *user, char **ret_why) {
+        const char *name = l->certificate_user;
+
+        if (!name || streq(name, user->name))
+                return policy_admit(&user->policy, &l->spec.peer, time(NULL), ret_why);
+        *ret_why = str_format("The token is of another user than the certificate, which is of %s", name);
+        return *ret_why ? -EKEYREJECTED : -ENOMEM;
+}
+
+static void login_fail(Login *l, const char *why) {
+        char peer[ADDRESS_TEXT_MAX];
+
+        if (attempts_failed(l->server->attempts, &l->spec.peer, clock_usec()))
+                log_warning("Too many logins from %s have failed; its next ones wait until %u s are over",
+                            address_format_ip(&l->spec.peer, peer),
+                            (unsigned) (ATTEMPTS_EVERY_USEC / USEC_PER_SEC));
+        login_refuse(l, LOG_WARNING, why);
 }
 
 static void on_auth_answer(AuthPending *p, User *user, const char *why, void *userdata) {
         Login *l = userdata;
-        _cleanup_free_ char *not_admitted = NULL;
+        _cleanup_free_ char *reason = NULL;
 
         if (p) {
                 DL_DELETE(l->server->logins, l);
                 l->pending = NULL;
         }
-        if (user && policy_admit(&user->policy, &l->spec.peer, time(NULL), &not_admitted) < 0)
-                why = not_admitted ? not_admitted : "The server is out of memory";
-        login_decided(l, user, why);
+        if (!user)
+                login_fail(l, why);
+        else if (login_check(l, user, &reason) < 0)
+                login_fail(l, reason ? reason : OUT_OF_MEMORY);
+        else
+                login_accept(l, user);
 }
 
-static void on_login(Worker *w, Mail *mail) {
-        Login *l = container_of(mail, Login, mail);
-        Server *s = w->userdata;
+static void login_ask(Login *l) {
+        Server *s = l->server;
         const MessageAuth *m = &l->auth.auth;
         char label[SESSION_LABEL_MAX];
         AuthPending *pending;
@@ -165,14 +196,35 @@ static void on_login(Worker *w, Mail *mail) {
                 .os = message_str(m->os),
                 .arch = message_str(m->arch),
                 .version = message_str(m->mm_version),
+                .certificate_user = l->certificate_user,
         };
 
         if (auth_ask(s->auth, &q, &pending, on_auth_answer, l) < 0)
-                login_decided(l, NULL, "The server is out of memory");
+                login_refuse(l, LOG_WARNING, OUT_OF_MEMORY);
         else if (pending) {
                 l->pending = pending;
                 DL_APPEND(s->logins, l);
         }
+}
+
+static void on_login(Worker *w, Mail *mail) {
+        Login *l = container_of(mail, Login, mail);
+        Server *s = w->userdata;
+        uint64_t wait_usec = attempts_wait_usec(s->attempts, &l->spec.peer, clock_usec());
+        char why[96];
+
+        if (l->certificate_user && !user_name_is_valid(l->certificate_user)) {
+                login_refuse(l, LOG_WARNING, "The name in your certificate is not one of a user: 1 to 64 "
+                                             "letters, digits or ._@-");
+                return;
+        }
+        if (wait_usec == 0) {
+                login_ask(l);
+                return;
+        }
+        snprintf(why, sizeof(why), "Too many logins from your address have failed; try again in %llu s",
+                 (unsigned long long) (wait_usec / USEC_PER_SEC + 1));
+        login_refuse(l, LOG_DEBUG, why);
 }
 
 void login_cancel_all(Server *s) {
@@ -198,7 +250,7 @@ static int copy_auth(const MessageAuth *m, Message *ret) {
 }
 
 void login_post(Shard *sh, Stream *stream, Buffer *rest, Mux *mux, const MessageAuth *auth,
-                const Address *peer) {
+                const Address *peer, const char *certificate_user) {
         Login *l = new0(Login, 1);
 
         stream_detach(stream);
@@ -217,7 +269,8 @@ void login_post(Shard *sh, Stream *stream, Buffer *rest, Mux *mux, const Message
         l->mux = mux;
         l->spec.peer = *peer;
         l->spec.half_close = auth->half_close || mux;
-        if (copy_auth(auth, &l->auth) < 0 || str_replace(&l->spec.client_id, auth->client_id) < 0)
+        if (copy_auth(auth, &l->auth) < 0 || str_replace(&l->spec.client_id, auth->client_id) < 0 ||
+            (certificate_user && str_replace(&l->certificate_user, certificate_user) < 0))
                 login_free(l);
         else
                 worker_post(sh->server->main, &l->mail, on_login);

@@ -45,15 +45,23 @@ int registry_find_session(Registry *r, const char *client_id, SessionName *ret);
 
 /* ---- main only ---- */
 
-/* A client of USER has passed authentication and gets SESSION, which replaces its earlier one: *RET_REPLACED
+/* A client of USER has passed authentication, from PEER, and gets SESSION, which replaces its earlier one: *RET_REPLACED
  * (id 0: there was none) is to be closed, its tunnels are gone already. CLIENT_ID gets a new one in its place
  * when it is empty or not 16–64 of [A-Za-z0-9_-]. Returns 0 with *RET_CLIENT_ID, owned by the caller;
  * -EKEYREJECTED when the id is another user's, -ENOBUFS when there are too many clients, or -ENOMEM. */
-int registry_login(Registry *r, const char *client_id, User *user, SessionName session,
+int registry_login(Registry *r, const char *client_id, User *user, const Address *peer, SessionName session,
                    char **ret_client_id, SessionName *ret_replaced);
 
 /* The session has ended: its tunnels go, their names and ports stay reserved from NOW on. */
 void registry_logout(Registry *r, const char *client_id, uint64_t session_id, uint64_t now_usec);
+
+/* All sessions and tunnels of the user of that name are over now; the sessions themselves are to be closed.
+ * Names and ports are free at once, but for those that SUCCESSOR (NULL: there is none), the same user with
+ * another policy, may still have: they stay reserved for its clients that may come back. */
+void registry_revoke(Registry *r, const char *name, User *successor, uint64_t now_usec);
+
+/* A user of a known client whose time is over at NOW (UNIX time): a reference, or NULL. */
+User *registry_find_expired(Registry *r, int64_t now_sec);
 
 typedef struct TunnelGrant {
         Tunnel *tunnel; /* a reference */

@@ -2,12 +2,13 @@
 #include "server/session.h"
 
 #include <gnutls/crypto.h>
+#include <limits.h>
 
 #include "base/log.h"
 #include "base/str.h"
 #include "base/version.h"
 #include "server/login.h"
-#include "server/shard.h"
+#include "server/server.h"
 
 const char *session_label(const char *client_id, char ret[static SESSION_LABEL_MAX]) {
         uint8_t hash[32] = {};
@@ -27,6 +28,7 @@ void session_init(Session *s, const SessionOps *ops, Shard *shard, const Session
         s->shard = shard;
         s->spec = *spec;
         (void) session_label(spec->client_id, s->label);
+        s->is_counted = crowd_enter(shard->server->crowd, CROWD_SESSION, &spec->peer) != UINT_MAX;
         HASH_ADD(hh, shard->sessions, spec.id, sizeof(s->spec.id), s);
         shard_update_listeners(shard);
         log_struct(LOG_INFO,
@@ -38,6 +40,8 @@ void session_init(Session *s, const SessionOps *ops, Shard *shard, const Session
 }
 
 void session_done(Session *s) {
+        if (s->is_counted)
+                crowd_leave(s->shard->server->crowd, CROWD_SESSION, &s->spec.peer);
         explicit_bzero(s->spec.client_id, strlen(s->spec.client_id));
         free(s->spec.client_id);
         user_unref(s->spec.user);

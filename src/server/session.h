@@ -62,6 +62,7 @@ struct Session {
         SessionSpec spec;
         char label[SESSION_LABEL_MAX]; /* how people see the client: its id's SHA-256 begins so */
         TcpPort *ports;                /* owned: where its tcp tunnels listen */
+        bool is_counted;               /* among those of its address */
         UT_hash_handle hh;             /* in the shard, by id */
 };
 

@@ -8,7 +8,6 @@
 #include "base/str.h"
 
 #define TOKEN_HASH_BYTES 32 /* SHA-256 */
-#define USER_NAME_MAX 64
 #define TOKEN_LINE_MAX 4096
 #define TOKENS_MAX 1000000
 #define BLANKS " \t\r\n"
@@ -28,12 +27,6 @@ static void token_line_free(TokenLine *l) {
         user_unref(l->user);
         free(l->text);
         free(l);
-}
-
-static bool user_name_is_valid(const char *name) {
-        size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._@-");
-
-        return n > 0 && n <= USER_NAME_MAX && name[n] == '\0';
 }
 
 static int refuse(char **ret_why, const char *why) {

@@ -2,6 +2,7 @@
 #include "server/tunnel.h"
 
 #include <errno.h>
+#include <limits.h>
 
 #include "base/str.h"
 
@@ -68,4 +69,27 @@ Tunnel *tunnel_unref(Tunnel *t) {
         user_unref(t->user);
         free(t);
         return NULL;
+}
+
+static bool count_up(atomic_uint *n, uint64_t max) {
+        if (atomic_fetch_add_explicit(n, 1, memory_order_relaxed) < max)
+                return true;
+        atomic_fetch_sub_explicit(n, 1, memory_order_relaxed);
+        return false;
+}
+
+bool tunnel_enter(Tunnel *t, uint64_t max) {
+        uint64_t max_of_user = t->user->policy.max_connections;
+
+        if (!count_up(&t->n_connections, max))
+                return false;
+        if (count_up(&t->user->n_connections, max_of_user > 0 ? max_of_user : UINT_MAX))
+                return true;
+        atomic_fetch_sub_explicit(&t->n_connections, 1, memory_order_relaxed);
+        return false;
+}
+
+void tunnel_leave(Tunnel *t) {
+        atomic_fetch_sub_explicit(&t->n_connections, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&t->user->n_connections, 1, memory_order_relaxed);
 }

@@ -27,6 +27,7 @@ struct Tunnel {
         char *http_auth; /* owned: what `Authorization: Basic` must carry, or NULL */
         User *user;      /* a reference: whose it is */
         SessionName session;
+        atomic_uint n_connections; /* its visitors */
         Tunnel *prev, *next; /* of the same client; the main thread's */
 };
 
@@ -40,5 +41,10 @@ int tunnel_new(Tunnel **ret, TunnelProtocol protocol, const char *url, const cha
                const char *http_auth, User *user, SessionName session);
 Tunnel *tunnel_ref(Tunnel *t); /* takes NULL */
 Tunnel *tunnel_unref(Tunnel *t);
+
+/* A visitor comes, unless MAX of the tunnel or as many as its user may have are there. Followed by
+ * tunnel_leave() if it may. */
+bool tunnel_enter(Tunnel *t, uint64_t max);
+void tunnel_leave(Tunnel *t);
 
 DEFINE_CLEANUP(Tunnel*, tunnel_unref);

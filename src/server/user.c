@@ -5,6 +5,14 @@
 
 #include "base/str.h"
 
+#define USER_NAME_MAX 64
+
+bool user_name_is_valid(const char *name) {
+        size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._@-");
+
+        return n > 0 && n <= USER_NAME_MAX && name[n] == '\0';
+}
+
 int user_new(User **ret, const char *name, Policy *policy) {
         User *u = new0(User, 1);
 

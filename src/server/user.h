@@ -16,6 +16,9 @@ typedef struct User {
         unsigned n_tunnels;        /* main only; http+https is one */
 } User;
 
+/* 1 to 64 letters, digits or ._@- */
+bool user_name_is_valid(const char *name);
+
 /* With one reference. Takes what POLICY (NULL: no limits) holds, on failure too. Returns 0 or -ENOMEM. */
 int user_new(User **ret, const char *name, Policy *policy);
 User *user_ref(User *u);   /* takes NULL */

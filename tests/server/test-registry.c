@@ -21,6 +21,7 @@
 static const ConfigList no_names = {};
 static Registry *registry;
 static uint64_t last_session;
+static Address peer;
 
 /* The first of N_PORTS ports that are free now. */
 static uint16_t find_ports(const Address *loopback) {
@@ -52,7 +53,7 @@ static int set_up(void **state _unused_) {
                 .max_tunnels_per_client = 3,
         };
 
-        if (address_parse("127.0.0.1:0", &options.tcp_address) < 0)
+        if (address_parse("127.0.0.1:0", &options.tcp_address) < 0 || address_parse("192.0.2.1:1", &peer) < 0)
                 return -1;
         tcp_low = options.rules.tcp_low = find_ports(&options.tcp_address);
         options.rules.tcp_high = (uint16_t) (tcp_low + N_PORTS - 1);
@@ -89,7 +90,7 @@ static Login login(const char *id, const char *user) {
         Login l = { .session = { .worker = 1, .id = ++last_session } };
         _cleanup_free_ char *given = NULL;
 
-        assert_int_equal(registry_login(registry, id, user_named(user), l.session, &given, &l.replaced), 0);
+        assert_int_equal(registry_login(registry, id, user_named(user), &peer, l.session, &given, &l.replaced), 0);
         strcpy(l.id, given);
         return l;
 }
@@ -98,7 +99,7 @@ static int try_login(const char *id, const char *user) {
         SessionName session = { .id = ++last_session }, replaced;
         char *given = NULL;
 
-        return registry_login(registry, id, user_named(user), session, &given, &replaced);
+        return registry_login(registry, id, user_named(user), &peer, session, &given, &replaced);
 }
 
 static void logout(const Login *l, uint64_t now) {
