@@ -111,6 +111,64 @@ static void test_a_file_that_is_not_there_is_named(void **state _unused_) {
         config_list_done(&faults);
 }
 
+static User *gone, *gone_successor;
+static unsigned n_gone;
+
+static void on_gone(User *user, User *successor, void *userdata _unused_) {
+        gone = user_ref(user);
+        gone_successor = successor;
+        n_gone++;
+}
+
+/* Replaces BEFORE by AFTER; one user goes at most. */
+static void replace(const char *before, const char *after, TokenTable **ret) {
+        _cleanup_(token_table_freep) TokenTable *older = load(before);
+
+        gone = user_unref(gone);
+        n_gone = 0;
+        *ret = load(after);
+        token_table_replace(*ret, older, on_gone, NULL);
+}
+
+static void test_a_user_whose_line_stays_is_the_same_object(void **state _unused_) {
+        _cleanup_(token_table_freep) TokenTable *older = load("ann sha256:" SECRET " max_tunnels=2\n"), *t = NULL;
+        User *ann = token_table_find(older, "secret");
+
+        t = load("# new\nbob sha256:" OTHER "\nann  sha256:" SECRET "   max_tunnels=2 # hers\n");
+        token_table_replace(t, older, on_gone, NULL);
+        assert_ptr_equal(token_table_find(t, "secret"), ann);
+        older = token_table_free(older);
+        assert_string_equal(token_table_find(t, "secret")->name, "ann");
+        assert_int_equal(n_gone, 0);
+}
+
+static void test_removed_and_changed_users_are_told(void **state _unused_) {
+        _cleanup_(token_table_freep) TokenTable *removed = NULL, *token = NULL, *policy = NULL;
+
+        replace("ann sha256:" SECRET "\nbob sha256:" OTHER "\n", "bob sha256:" OTHER "\n", &removed);
+        assert_int_equal(n_gone, 1);
+        assert_string_equal(gone->name, "ann");
+        assert_null(gone_successor);
+        replace("ann sha256:" SECRET "\n", "ann sha256:" OTHER "\n", &token);
+        assert_int_equal(n_gone, 1);
+        assert_null(gone_successor);
+        replace("ann sha256:" SECRET "\n", "ann sha256:" SECRET " max_tunnels=1\n", &policy);
+        assert_int_equal(n_gone, 1);
+        assert_int_equal(gone->policy.max_tunnels, 0);
+        assert_ptr_equal(gone_successor, token_table_find(policy, "secret"));
+        assert_int_equal(gone_successor->policy.max_tunnels, 1);
+        gone = user_unref(gone);
+}
+
+static void test_policies_are_checked_where_they_stand(void **state _unused_) {
+        _cleanup_(token_table_freep) TokenTable *a = load("ann sha256:" SECRET " subdomains=a,b-* expires=2999-12-31\n");
+
+        assert_true(policy_allows_label(&token_table_find(a, "secret")->policy, "b-c"));
+        expect_fault("\nann sha256:" SECRET " max_tunnels=4 rate\n", ":2: behind the hash");
+        expect_fault("ann sha256:" SECRET " max_tunnels=0\n", ":1: max_tunnels= must be");
+        expect_fault("ann sha256:" SECRET " from=x from=y\n", ":1: from= must be");
+}
+
 static int make_file(void **state _unused_) {
         int fd = mkstemp(path);
 
@@ -130,6 +188,9 @@ int main(void) {
                 cmocka_unit_test(test_odd_hashes_are_refused),
                 cmocka_unit_test(test_a_line_without_end_is_refused),
                 cmocka_unit_test(test_a_file_that_is_not_there_is_named),
+                cmocka_unit_test(test_a_user_whose_line_stays_is_the_same_object),
+                cmocka_unit_test(test_removed_and_changed_users_are_told),
+                cmocka_unit_test(test_policies_are_checked_where_they_stand),
         };
 
         return cmocka_run_group_tests(tests, make_file, remove_file);
