@@ -398,3 +398,22 @@ def login_works(tokens):
         return not tokens.client().auth.Error
     except (OSError, AssertionError):
         return False
+
+
+# What stands in for configuration
+
+def test_credentials_of_systemd_stand_in_where_nothing_is_configured(place):
+    certificate, key = place.certificate("*.tunnel.test")
+    folder = place.folder / "credentials"
+    folder.mkdir()
+    (folder / "tls.crt").write_bytes(certificate.read_bytes())
+    (folder / "tls.key").write_bytes(key.read_bytes())
+    (folder / "token").write_text(ALICE + "\n")
+    tokens = place.write("tokens", line("alice", ALICE))
+    place.env["CREDENTIALS_DIRECTORY"] = str(folder)
+    server = place.server(dev=False, config=f"""domain = "tunnel.test";
+        auth: {{ method = "token-file"; token_file = "{tokens}"; }};""")
+    client = place.client(server, "--ca-file", certificate, "--proto=http", "9", dev=False)
+    client.wait_event("tunnel")
+    told = place.client(server, "--ca-file", certificate, "--token=wrong", "9", dev=False)
+    assert told.exit_code() == 3, "what is given wins"

@@ -307,6 +307,133 @@ static void test_ports_stay_reserved_and_run_out(void **state _unused_) {
         assert_int_equal(request(&bob, TCP("", tcp_low), NULL), 1);
 }
 
+/* A user of that name with one more key; to be unreferenced. */
+static User *user_with(const char *name, const char *key, const char *value) {
+        Policy policy = {};
+        char *why = NULL;
+        User *u;
+
+        assert_int_equal(policy_set(&policy, key, value, &why), 0);
+        assert_int_equal(user_new(&u, name, &policy), 0);
+        return u;
+}
+
+static Login login_user(const char *id, User *user) {
+        Login l = { .session = { .worker = 1, .id = ++last_session } };
+        _cleanup_free_ char *given = NULL;
+
+        assert_int_equal(registry_login(registry, id, user, &peer, l.session, &given, &l.replaced), 0);
+        strcpy(l.id, given);
+        return l;
+}
+
+static void test_random_names_follow_the_policy(void **state _unused_) {
+        _cleanup_(user_unrefp) User *open = user_with("ann", "subdomains", "x,b-*"),
+                                    *exact = user_with("bob", "subdomains", "one,two");
+        Login ann = login_user(ANN_ID, open), bob = login_user(BOB_ID, exact);
+        char url[64];
+
+        assert_int_equal(request(&ann, HTTP(""), url), 1);
+        assert_int_equal(strncmp(url, "http://b-", 9), 0);
+        assert_int_equal(request(&bob, HTTP(""), url), 1);
+        assert_string_equal(url, "http://one.t.example");
+        assert_int_equal(request(&bob, HTTP(""), url), 1);
+        assert_string_equal(url, "http://two.t.example");
+        assert_int_equal(request(&bob, HTTP(""), url), -EEXIST);
+        bob = login_user(BOB_ID, exact);
+        assert_int_equal(request(&bob, HTTP(""), url), 1);
+        assert_string_equal(url, "http://one.t.example");
+}
+
+static void test_what_was_sticky_must_be_allowed_still(void **state _unused_) {
+        _cleanup_(user_unrefp) User *narrow = user_with("ann", "subdomains", "b-*"), *ports = NULL;
+        Login ann = login(ANN_ID, "ann");
+        char url[64], range[8];
+
+        assert_int_equal(request(&ann, HTTP(""), url), 1);
+        assert_int_equal(request(&ann, TCP("", 0), url), 1);
+        ann = login_user(ANN_ID, narrow);
+        assert_int_equal(request(&ann, HTTP(""), url), 1);
+        assert_int_equal(strncmp(url, "http://b-", 9), 0);
+        snprintf(range, sizeof(range), "%u", tcp_low + 2U);
+        ports = user_with("ann", "tcp_ports", range);
+        ann = login_user(ANN_ID, ports);
+        assert_int_equal(request(&ann, TCP("", 0), url), 1);
+        assert_string_equal(strrchr(url, ':') + 1, range);
+}
+
+static void test_tunnels_of_a_user_are_limited_over_all_its_clients(void **state _unused_) {
+        _cleanup_(user_unrefp) User *user = user_with("ann", "max_tunnels", "2");
+        Login first = login_user(ANN_ID, user), second = login_user(BOB_ID, user);
+
+        assert_int_equal(request(&first, BOTH("a"), NULL), 2);
+        assert_int_equal(request(&second, BOTH("b"), NULL), 2);
+        assert_int_equal(request(&second, HTTP("c"), NULL), -ENOBUFS);
+        logout(&first, clock_usec());
+        assert_int_equal(request(&second, HTTP("c"), NULL), 1);
+        second = login_user(BOB_ID, user);
+        assert_int_equal(user->n_tunnels, 0);
+}
+
+static void test_revoking_frees_what_a_user_had_and_nothing_else(void **state _unused_) {
+        Login ann = login(ANN_ID, "ann"), bob = login(BOB_ID, "bob");
+        RegistryCounts counts;
+
+        assert_int_equal(request(&ann, HTTP("a"), NULL), 1);
+        assert_int_equal(request(&ann, TCP("", tcp_low), NULL), 1);
+        assert_int_equal(request(&bob, HTTP("b"), NULL), 1);
+        registry_revoke(registry, "ann", NULL, clock_usec());
+        assert_int_equal(find(TUNNEL_HTTP, "a.t.example"), REGISTRY_UNKNOWN);
+        assert_int_equal(find(TUNNEL_HTTP, "b.t.example"), REGISTRY_FOUND);
+        assert_int_equal(request(&ann, HTTP("c"), NULL), -ESTALE);
+        logout(&ann, clock_usec()); /* late: of no effect */
+        registry_count(registry, &counts);
+        assert_int_equal(counts.clients, 1);
+        assert_int_equal(counts.tunnels, 1);
+        assert_int_equal(request(&bob, HTTP("a"), NULL), 1);
+        assert_int_equal(request(&bob, TCP("", tcp_low), NULL), 1);
+}
+
+static void test_with_a_successor_what_it_may_have_stays_reserved(void **state _unused_) {
+        _cleanup_(user_unrefp) User *successor = user_with("ann", "subdomains", "a");
+        Login ann = login(ANN_ID, "ann"), bob = login(BOB_ID, "bob");
+
+        assert_int_equal(request(&ann, HTTP("a"), NULL), 1);
+        assert_int_equal(request(&ann, HTTP("b"), NULL), 1);
+        registry_revoke(registry, "ann", successor, clock_usec());
+        assert_int_equal(find(TUNNEL_HTTP, "a.t.example"), REGISTRY_AWAY);
+        assert_int_equal(find(TUNNEL_HTTP, "b.t.example"), REGISTRY_UNKNOWN);
+        assert_int_equal(request(&bob, HTTP("a"), NULL), -EEXIST);
+        assert_int_equal(request(&bob, HTTP("b"), NULL), 1);
+        ann = login_user(ANN_ID, successor);
+        assert_int_equal(request(&ann, HTTP("a"), NULL), 1);
+}
+
+static void test_a_successor_that_may_not_come_from_there_keeps_nothing(void **state _unused_) {
+        _cleanup_(user_unrefp) User *successor = user_with("ann", "from", "198.51.100.0/24");
+        Login ann = login(ANN_ID, "ann");
+
+        assert_int_equal(request(&ann, HTTP("a"), NULL), 1);
+        registry_revoke(registry, "ann", successor, clock_usec());
+        assert_int_equal(find(TUNNEL_HTTP, "a.t.example"), REGISTRY_UNKNOWN);
+}
+
+static void test_whose_time_is_over_is_found_also_while_away(void **state _unused_) {
+        _cleanup_(user_unrefp) User *user = user_with("ann", "expires", "2999-12-31"), *found = NULL;
+        Login ann = login_user(ANN_ID, user);
+
+        login(BOB_ID, "bob");
+        assert_null(registry_find_expired(registry, user->policy.expires_sec - 1));
+        found = registry_find_expired(registry, user->policy.expires_sec);
+        assert_ptr_equal(found, user);
+        logout(&ann, clock_usec());
+        user_unref(found);
+        found = registry_find_expired(registry, user->policy.expires_sec);
+        assert_ptr_equal(found, user);
+        registry_revoke(registry, "ann", NULL, clock_usec());
+        assert_null(registry_find_expired(registry, user->policy.expires_sec));
+}
+
 #define registry_test(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void) {
@@ -325,6 +452,13 @@ int main(void) {
                 registry_test(test_a_request_gets_all_or_nothing),
                 registry_test(test_ports_are_sticky_by_name),
                 registry_test(test_ports_stay_reserved_and_run_out),
+                registry_test(test_random_names_follow_the_policy),
+                registry_test(test_what_was_sticky_must_be_allowed_still),
+                registry_test(test_tunnels_of_a_user_are_limited_over_all_its_clients),
+                registry_test(test_revoking_frees_what_a_user_had_and_nothing_else),
+                registry_test(test_with_a_successor_what_it_may_have_stays_reserved),
+                registry_test(test_a_successor_that_may_not_come_from_there_keeps_nothing),
+                registry_test(test_whose_time_is_over_is_found_also_while_away),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
