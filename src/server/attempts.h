@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Logins that failed, by address (IPv6 by /64): whoever guesses tokens is refused for a while before the token
- * is looked at. An address may fail ATTEMPTS_MAX times at once, and again each ATTEMPTS_EVERY_USEC. Bounded:
- * of too many addresses the one that has been quiet longest is forgotten. Main only. */
+/* Logins that failed, by address (IPv6 by /64): whoever guesses tokens is refused for a while before the
+ * token is looked at. An address may fail ATTEMPTS_MAX times at once, and again each ATTEMPTS_EVERY_USEC.
+ * Bounded: of too many addresses the one that has been quiet longest is forgotten. Main only. */
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -46,7 +46,8 @@ static User *find_user(NoneAuth *a, const char *name) {
 
 static int none_ask(Auth *auth, const AuthQuestion *q, AuthPending **ret _unused_, AuthAnswerFn answer,
                     void *userdata) {
-        User *u = find_user(container_of(auth, NoneAuth, auth), q->certificate_user ? q->certificate_user : "");
+        User *u =
+                find_user(container_of(auth, NoneAuth, auth), q->certificate_user ? q->certificate_user : "");
 
         if (!u)
                 return -ENOMEM;
