@@ -227,10 +227,10 @@ static void settle_certificate(ClientConfig *c, ConfigFile *file) {
         if (str_is_empty(c->key))
                 free(TAKE_PTR(c->key));
         if (!c->certificate != !c->key)
-                config_file_fault(file,
-                                  config_file_origin(file, c->key ? "client.key" : "client.certificate"),
-                                  "client.%s is not set; a certificate and its key belong together (PEM files)",
-                                  c->key ? "certificate" : "key");
+                config_file_fault(
+                        file, config_file_origin(file, c->key ? "client.key" : "client.certificate"),
+                        "client.%s is not set; a certificate and its key belong together (PEM files)",
+                        c->key ? "certificate" : "key");
 }
 
 /* pgrokd --dev made it. */

@@ -37,7 +37,8 @@ TlsServer *tls_server_unref(TlsServer *t); /* NULL; takes NULL */
 /* CA_FILE: PEM certificates to trust instead of the system's, or NULL. Returns as above. */
 int tls_client_new(TlsClient **ret, const char *ca_file, char **ret_why);
 
-/* What to show to servers that ask for a certificate (PEM files). T has no connection yet. Returns as above. */
+/* What to show to servers that ask for a certificate (PEM files). T has no connection yet. Returns as
+ * above. */
 int tls_client_set_certificate(TlsClient *t, const char *certificate, const char *key, char **ret_why);
 TlsClient *tls_client_ref(TlsClient *t);
 TlsClient *tls_client_unref(TlsClient *t);
@@ -52,8 +53,8 @@ int tls_client_setup(TlsClient *t, gnutls_session_t session, const char *host, c
 void tls_client_remember(TlsClient *t, gnutls_session_t session, const char *host);
 
 /* The name in the certificate that SESSION's peer has proved to own: the common name, else the first
- * alternative name of a host or a mailbox, else "". Returns 0 with *RET_NAME, owned by the caller, or -ENOMEM.
- * Only where a certificate is required. */
+ * alternative name of a host or a mailbox, else "". Returns 0 with *RET_NAME, owned by the caller, or
+ * -ENOMEM. Only where a certificate is required. */
 int tls_peer_name(gnutls_session_t session, char **ret_name);
 bool tls_server_requires_client(const TlsServer *t);
 

@@ -13,6 +13,7 @@
 #define ATTEMPTS_MAX 10
 #define ATTEMPTS_EVERY_USEC (6 * UINT64_C(1000000))
 #define ATTEMPTS_ADDRESSES_MAX 16384
+#define ATTEMPTS_DELAY_USEC (1 * UINT64_C(1000000)) /* of the answers meanwhile */
 
 typedef struct Attempts Attempts;
 

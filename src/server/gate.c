@@ -25,8 +25,9 @@ struct Gate {
         Linger *linger;   /* owned, while it is being refused */
         Timer *timeout;   /* owned */
         char *certificate_user; /* owned, or NULL: it showed no certificate */
+        char *why;              /* owned: why it is refused */
         Address peer;
-        bool is_counted; /* among those of its address */
+        bool is_counted;   /* among those of its address */
         Gate *prev, *next; /* the shard's */
 };
 
@@ -55,6 +56,7 @@ Gate *gate_free(Gate *g) {
         mux_free(g->mux); /* after its stream */
         timer_free(g->timeout);
         free(g->certificate_user);
+        free(g->why);
         if (g->is_counted)
                 crowd_leave(sh->server->crowd, CROWD_PENDING, &g->peer);
         DL_DELETE(sh->gates, g);
@@ -64,8 +66,8 @@ Gate *gate_free(Gate *g) {
         return NULL;
 }
 
-/* Counts G among those of its address. Where a client has logged in many may come at once: of a classic client
- * each visitor needs one. */
+/* Counts G among those of its address. Where a client has logged in many may come at once: of a classic
+ * client each visitor needs one. */
 static bool gate_has_room(Gate *g) {
         Server *s = g->shard->server;
         unsigned n = crowd_enter(s->crowd, CROWD_PENDING, &g->peer);
@@ -88,7 +90,7 @@ static void gate_refuse_version(Gate *g, const char *version) {
 
         buffer_put(&sh->worker->buffers, rest);
         gate_free(g);
-        gate_refuse(sh, stream, mux, &peer, why ? why : "Incompatible versions.");
+        gate_refuse(sh, stream, mux, &peer, why ? why : "Incompatible versions.", 0);
 }
 
 static void gate_on_auth(Gate *g, const MessageAuth *auth) {
@@ -232,8 +234,8 @@ static void on_gate_lingered(Linger *l _unused_, void *userdata) {
         gate_free(userdata);
 }
 
-static int gate_answer(Gate *g, const char *why) {
-        Message m = { .type = MESSAGE_AUTH_RESP, .auth_resp = { .error = (char*) why } };
+static int gate_answer(Gate *g) {
+        Message m = { .type = MESSAGE_AUTH_RESP, .auth_resp = { .error = g->why } };
         Buffer *frame = buffer_get(&g->shard->worker->buffers);
         int r = frame ? message_encode(&m, frame) : -ENOMEM;
 
@@ -244,8 +246,17 @@ static int gate_answer(Gate *g, const char *why) {
         return r;
 }
 
-void gate_refuse(Shard *sh, Stream *stream, Mux *mux, const Address *peer, const char *why) {
+static void on_gate_delayed(void *userdata) {
+        Gate *g = userdata;
+
+        if (gate_answer(g) < 0)
+                gate_free(g);
+}
+
+void gate_refuse(Shard *sh, Stream *stream, Mux *mux, const Address *peer, const char *why,
+                 uint64_t delay_usec) {
         Gate *g = gate_alloc(sh, peer);
+        int r;
 
         if (!g || !gate_has_room(g)) {
                 gate_free(g);
@@ -257,6 +268,11 @@ void gate_refuse(Shard *sh, Stream *stream, Mux *mux, const Address *peer, const
         g->mux = mux;
         if (mux)
                 mux_set_events(mux, &gate_closed_events, g);
-        if (gate_answer(g, why) < 0)
+        r = str_replace(&g->why, why);
+        if (r >= 0 && delay_usec > 0)
+                r = timer_new_after(&g->timeout, sh->worker, delay_usec, on_gate_delayed, g);
+        else if (r >= 0)
+                r = gate_answer(g);
+        if (r < 0)
                 gate_free(g);
 }

@@ -27,6 +27,7 @@ struct Login {
         SessionSpec spec;
         AuthPending *pending; /* owned; the server lists the login meanwhile */
         char *why;            /* owned: refused */
+        uint64_t delay_usec;  /* until it is told so */
         Login *prev, *next;   /* the server's */
 };
 
@@ -66,7 +67,7 @@ static void on_login_decided(Worker *w, Mail *mail) {
                 l->stream = stream_free(l->stream);
         else if (refused)
                 gate_refuse(sh, TAKE_PTR(l->stream), TAKE_PTR(l->mux), &l->spec.peer,
-                            l->why ? l->why : OUT_OF_MEMORY);
+                            l->why ? l->why : OUT_OF_MEMORY, l->delay_usec);
         else if (login_make_session(l, sh) >= 0) {
                 l->stream = NULL;
                 l->rest = NULL;
@@ -214,14 +215,16 @@ static void on_login(Worker *w, Mail *mail) {
         char why[96];
 
         if (l->certificate_user && !user_name_is_valid(l->certificate_user)) {
-                login_refuse(l, LOG_WARNING, "The name in your certificate is not one of a user: 1 to 64 "
-                                             "letters, digits or ._@-");
+                login_refuse(l, LOG_WARNING,
+                             "The name in your certificate is not one of a user: 1 to 64 "
+                             "letters, digits or ._@-");
                 return;
         }
         if (wait_usec == 0) {
                 login_ask(l);
                 return;
         }
+        l->delay_usec = ATTEMPTS_DELAY_USEC;
         snprintf(why, sizeof(why), "Too many logins from your address have failed; try again in %llu s",
                  (unsigned long long) (wait_usec / USEC_PER_SEC + 1));
         login_refuse(l, LOG_DEBUG, why);

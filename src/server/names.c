@@ -45,8 +45,7 @@ static bool is_open(const char *pattern) {
         return str_has_suffix(pattern, "*");
 }
 
-bool random_label(const ConfigList *patterns, unsigned attempt,
-                  char ret[static HOST_LABEL_LENGTH_MAX + 1]) {
+bool random_label(const ConfigList *patterns, unsigned attempt, char ret[static HOST_LABEL_LENGTH_MAX + 1]) {
         char name[RANDOM_NAME_MAX];
         unsigned n_open = 0;
 

@@ -570,9 +570,10 @@ static int grants_make(Registry *r, Grants *g, const char *subdomain, char **ret
                               str_format("A client may have %llu tunnels here, and has them",
                                          (unsigned long long) r->options.max_tunnels_per_client));
         if (user->policy.max_tunnels > 0 && user->n_tunnels >= user->policy.max_tunnels)
-                return refuse(-ENOBUFS, ret_why,
-                              str_format("You may have %llu tunnels at a time, and have them; close one first",
-                                         (unsigned long long) user->policy.max_tunnels));
+                return refuse(
+                        -ENOBUFS, ret_why,
+                        str_format("You may have %llu tunnels at a time, and have them; close one first",
+                                   (unsigned long long) user->policy.max_tunnels));
         if (tunnel_wish_has_host(&g->wish))
                 e = take_name(r, g, ret_why);
         for (unsigned i = 0; e >= 0 && i < g->wish.n_protocols; i++)

@@ -45,10 +45,11 @@ int registry_find_session(Registry *r, const char *client_id, SessionName *ret);
 
 /* ---- main only ---- */
 
-/* A client of USER has passed authentication, from PEER, and gets SESSION, which replaces its earlier one: *RET_REPLACED
- * (id 0: there was none) is to be closed, its tunnels are gone already. CLIENT_ID gets a new one in its place
- * when it is empty or not 16–64 of [A-Za-z0-9_-]. Returns 0 with *RET_CLIENT_ID, owned by the caller;
- * -EKEYREJECTED when the id is another user's, -ENOBUFS when there are too many clients, or -ENOMEM. */
+/* A client of USER has passed authentication, from PEER, and gets SESSION, which replaces its earlier one:
+ * *RET_REPLACED (id 0: there was none) is to be closed, its tunnels are gone already. CLIENT_ID gets a new
+ * one in its place when it is empty or not 16–64 of [A-Za-z0-9_-]. Returns 0 with *RET_CLIENT_ID, owned by
+ * the caller; -EKEYREJECTED when the id is another user's, -ENOBUFS when there are too many clients, or
+ * -ENOMEM. */
 int registry_login(Registry *r, const char *client_id, User *user, const Address *peer, SessionName session,
                    char **ret_client_id, SessionName *ret_replaced);
 

@@ -72,11 +72,12 @@ static void retry_parked(Server *s) {
 
 static void log_answer(const TunnelRequest *r) {
         for (int i = 0; i < r->n; i++)
-                log_struct(
-                        LOG_INFO,
-                        LOG_FIELDS({ "PGROK_EVENT", "tunnel" }, { "PGROK_TUNNEL", r->grants[i].tunnel->url },
-                                   { "PGROK_USER", r->grants[i].tunnel->user->name }, { "PGROK_CLIENT", r->label }),
-                        "Tunnel %s leads to client %s", r->grants[i].tunnel->url, r->label);
+                log_struct(LOG_INFO,
+                           LOG_FIELDS({ "PGROK_EVENT", "tunnel" },
+                                      { "PGROK_TUNNEL", r->grants[i].tunnel->url },
+                                      { "PGROK_USER", r->grants[i].tunnel->user->name },
+                                      { "PGROK_CLIENT", r->label }),
+                           "Tunnel %s leads to client %s", r->grants[i].tunnel->url, r->label);
         if (r->why)
                 log_struct(LOG_WARNING,
                            LOG_FIELDS({ "PGROK_EVENT", "refused" }, { "PGROK_CLIENT", r->label }),

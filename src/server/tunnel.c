@@ -46,7 +46,8 @@ int tunnel_new(Tunnel **ret, TunnelProtocol protocol, const char *url, const cha
         t->port = port;
         t->session = session;
         t->user = user_ref(user);
-        if (str_replace(&t->url, url) < 0 || str_replace(&t->host, host) < 0 || encode_http_auth(http_auth, &t->http_auth) < 0)
+        if (str_replace(&t->url, url) < 0 || str_replace(&t->host, host) < 0 ||
+            encode_http_auth(http_auth, &t->http_auth) < 0)
                 return -ENOMEM;
         *ret = TAKE_PTR(t);
         return 0;

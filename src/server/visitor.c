@@ -25,7 +25,8 @@
 
 #define VISITOR_OPEN_USEC (30 * USEC_PER_SEC)
 #define VISITOR_WITHHOLD_USEC (5 * USEC_PER_SEC)
-#define CROWD_PATIENCE 2 /* times limits.connections_per_visitor: from there on connections are closed unread */
+#define CROWD_PATIENCE \
+        2 /* times limits.connections_per_visitor: from there on connections are closed unread */
 #define VISITOR_MOVES_MAX 4 /* a session that ends and comes back all the time doesn't keep it for ever */
 
 typedef enum VisitorState {
