@@ -22,6 +22,13 @@ char *files_user_state(void) {
         return home ? str_format("%s/.local/state/pgrok", home) : NULL;
 }
 
+char *files_credential(const char *name) {
+        const char *folder = getenv("CREDENTIALS_DIRECTORY");
+        _cleanup_free_ char *path = folder && *folder == '/' ? str_format("%s/%s", folder, name) : NULL;
+
+        return path && access(path, R_OK) == 0 ? TAKE_PTR(path) : NULL;
+}
+
 int files_make_folder(const char *path) {
         _cleanup_free_ char *p = strdup(path);
 

@@ -10,6 +10,10 @@
  * "~/.local/state/pgrok" (of $HOME, else of the user database). Owned by the caller, or NULL. */
 char *files_user_state(void);
 
+/* The file in which systemd has put a credential (LoadCredential=NAME:…): "$CREDENTIALS_DIRECTORY/NAME" if it
+ * is there. Owned by the caller, or NULL. */
+char *files_credential(const char *name);
+
 /* mkdir -p, 0700. Returns 0 or a negative errno. */
 int files_make_folder(const char *path);
 

@@ -386,6 +386,8 @@ static int client_init(Client *c) {
         int r;
 
         r = tls_client_new(&c->tls, c->config->ca_file, &why);
+        if (r >= 0 && c->config->certificate)
+                r = tls_client_set_certificate(c->tls, c->config->certificate, c->config->key, &why);
         if (r < 0) {
                 report_error(&c->report, NULL, why ? why : strerror(-r));
                 return r;

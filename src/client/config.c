@@ -48,6 +48,8 @@ static const ConfigKey keys[] = {
         CONFIG_KEY("client.token", CONFIG_STRING, ClientConfig, token, .check = token_check),
         CONFIG_KEY("client.token_file", CONFIG_STRING, ClientConfig, token_file),
         CONFIG_KEY("client.ca_file", CONFIG_STRING, ClientConfig, ca_file),
+        CONFIG_KEY("client.certificate", CONFIG_STRING, ClientConfig, certificate),
+        CONFIG_KEY("client.key", CONFIG_STRING, ClientConfig, key),
         CONFIG_KEY("client.http_proxy", CONFIG_STRING, ClientConfig, http_proxy, .check = check_proxy),
         CONFIG_KEY("client.connections", CONFIG_UINT, ClientConfig, n_connections, .min = 1,
                    .max = MESSAGE_SESSIONS_MAX, .fallback = "1"),
@@ -214,10 +216,24 @@ static int settle_token(ClientConfig *c, ConfigFile *file) {
                                           "client.token is set, but so is client.token_file at %s",
                                           token_file);
         }
+        if (!token && !token_file)
+                c->token_file = files_credential("token");
         r = client_config_read_token(c, &why);
         if (r < 0 && why)
                 config_file_fault(file, config_file_origin(file, "client.token_file"), "%s", why);
         return r == -ENOMEM ? r : 0;
+}
+
+static void settle_certificate(ClientConfig *c, ConfigFile *file) {
+        if (str_is_empty(c->certificate))
+                free(TAKE_PTR(c->certificate));
+        if (str_is_empty(c->key))
+                free(TAKE_PTR(c->key));
+        if (!c->certificate != !c->key)
+                config_file_fault(
+                        file, config_file_origin(file, c->key ? "client.key" : "client.certificate"),
+                        "client.%s is not set; a certificate and its key belong together (PEM files)",
+                        c->key ? "certificate" : "key");
 }
 
 /* pgrokd --dev made it. */
@@ -276,6 +292,7 @@ static int settle(ClientConfig *c, ConfigFile *file, const Options *o) {
 
         if (r >= 0 && str_is_empty(c->ca_file))
                 free(TAKE_PTR(c->ca_file));
+        settle_certificate(c, file);
         if (r >= 0 && o->dev)
                 r = settle_dev(c, file);
         if (r >= 0)

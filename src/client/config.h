@@ -14,6 +14,7 @@ typedef struct ClientConfig {
         char *token;  /* or NULL; read anew by client_config_read_token() */
         char *token_file;
         char *ca_file;    /* NULL: the system's */
+        char *certificate, *key; /* to show to the server; NULL: none */
         char *http_proxy; /* NULL: none */
         char *transport;
         uint64_t n_connections;

@@ -12,6 +12,8 @@
         "                         in the environment, or\n"                                    \
         "  --token-file F         a file that holds the token\n"                               \
         "  --ca-file F            trust these certificates (PEM) instead of the system's\n"    \
+        "  --certificate F, --key F\n"                                                         \
+        "                         what to show to a server that asks for a certificate\n"      \
         "  --http-proxy URL       http://[USER:PASSWORD@]HOST[:PORT]; empty: none. Default:\n" \
         "                         https_proxy or http_proxy in the environment\n"              \
         "  --transport T          auto, mux or classic\n"                                      \

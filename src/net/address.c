@@ -124,6 +124,20 @@ const char *address_format(const Address *a, char ret[static ADDRESS_TEXT_MAX]) 
         return ret;
 }
 
+Ip address_ip(const Address *a) {
+        if (a->sa.sa_family == AF_INET)
+                return ip_from_v4(&a->in.sin_addr);
+        return a->sa.sa_family == AF_INET6 ? ip_from_v6(&a->in6.sin6_addr) : (Ip){};
+}
+
+Ip address_network(const Address *a) {
+        Ip ip = address_ip(a);
+
+        if (!ip_is_v4(&ip))
+                memset(ip.bytes + 8, 0, 8);
+        return ip;
+}
+
 uint16_t address_port(const Address *a) {
         if (a->sa.sa_family == AF_INET)
                 return ntohs(a->in.sin_port);

@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "proto/ip.h"
+
 typedef struct Address {
         union {
                 struct sockaddr sa;
@@ -40,6 +42,12 @@ const char *address_format(const Address *a, char ret[static ADDRESS_TEXT_MAX]);
 
 /* The address without its port. */
 const char *address_format_ip(const Address *a, char ret[static ADDRESS_TEXT_MAX]);
+
+/* Zeroes for a unix socket. */
+Ip address_ip(const Address *a);
+
+/* What one customer has: an IPv4 address, or the /64 of an IPv6 address. */
+Ip address_network(const Address *a);
 
 uint16_t address_port(const Address *a);
 void address_set_port(Address *a, uint16_t port);

@@ -469,6 +469,14 @@ int stream_tls_new_client(Stream **ret, Worker *w, int fd, TlsClient *tls, const
         return 0;
 }
 
+int stream_tls_peer_name(Stream *s, char **ret_name) {
+        StreamTls *t = stream_tls(s);
+
+        if (t->state != TLS_OPEN || !t->server || !tls_server_requires_client(t->server))
+                return 0;
+        return tls_peer_name(t->session, ret_name);
+}
+
 bool stream_tls_speaks(Stream *s, const char *protocol) {
         gnutls_datum_t chosen = {};
 

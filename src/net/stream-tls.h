@@ -24,5 +24,10 @@ int stream_tls_new_server(Stream **ret, Worker *w, int fd, TlsServer *tls, unsig
 int stream_tls_new_client(Stream **ret, Worker *w, int fd, TlsClient *tls, const char *host,
                           const char *const *alpn, unsigned flags);
 
+/* The name in the certificate that the client has proved to own (see tls_peer_name()): *RET_NAME, owned by
+ * the caller. Untouched where none is required, and unless the handshake has been done. Returns 0 or
+ * -ENOMEM. */
+int stream_tls_peer_name(Stream *s, char **ret_name);
+
 /* True once ALPN has chosen PROTOCOL. S is such a stream. */
 bool stream_tls_speaks(Stream *s, const char *protocol);

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <gnutls/x509.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -15,11 +16,14 @@
         "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:" \
         "+CHACHA20-POLY1305:-RSA:-DHE-RSA:%SERVER_PRECEDENCE"
 
+#define PEER_NAME_MAX 255
+
 struct TlsServer {
         atomic_uint n_refs;
         gnutls_priority_t priority;                   /* owned */
         gnutls_certificate_credentials_t credentials; /* owned; NULL with a select function */
         gnutls_datum_t ticket_key; /* owned; of this server alone, so no other's ticket opens it */
+        bool requires_client;
         TlsSelectFn select;
         void *userdata;          /* borrowed */
         const char *const *alpn; /* borrowed for ever; ends with NULL */
@@ -84,6 +88,21 @@ static int tls_server_new(TlsServer **ret, const char *const *alpn) {
         return 0;
 }
 
+static int load_cas(gnutls_certificate_credentials_t credentials, const char *ca_file, char **ret_why) {
+        int r = gnutls_certificate_set_x509_trust_file(credentials, ca_file, GNUTLS_X509_FMT_PEM);
+
+        if (r == 0)
+                r = GNUTLS_E_NO_CERTIFICATE_FOUND;
+        return r < 0 ? fail(r, ret_why, "Can't read the CA file", ca_file) : 0;
+}
+
+static int load_certificate(gnutls_certificate_credentials_t credentials, const char *certificate,
+                            const char *key, char **ret_why) {
+        int r = gnutls_certificate_set_x509_key_file(credentials, certificate, key, GNUTLS_X509_FMT_PEM);
+
+        return r < 0 ? fail(r, ret_why, "Can't use the certificate and its key:", certificate) : 0;
+}
+
 int tls_server_new_files(TlsServer **ret, const char *certificate, const char *key, const char *const *alpn,
                          char **ret_why) {
         _cleanup_(tls_server_unrefp) TlsServer *t = NULL;
@@ -94,11 +113,20 @@ int tls_server_new_files(TlsServer **ret, const char *certificate, const char *k
         r = gnutls_certificate_allocate_credentials(&t->credentials);
         if (r < 0)
                 return tls_errno(r);
-        r = gnutls_certificate_set_x509_key_file(t->credentials, certificate, key, GNUTLS_X509_FMT_PEM);
+        r = load_certificate(t->credentials, certificate, key, ret_why);
         if (r < 0)
-                return fail(r, ret_why, "Can't use the certificate and its key:", certificate);
+                return r;
         *ret = TAKE_PTR(t);
         return 0;
+}
+
+int tls_server_require_client(TlsServer *t, const char *ca_file, char **ret_why) {
+        t->requires_client = true;
+        return load_cas(t->credentials, ca_file, ret_why);
+}
+
+bool tls_server_requires_client(const TlsServer *t) {
+        return t->requires_client;
 }
 
 int tls_server_new_select(TlsServer **ret, TlsSelectFn select, void *userdata, const char *const *alpn) {
@@ -160,6 +188,17 @@ static int on_client_hello(gnutls_session_t session) {
         return gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials);
 }
 
+/* The handshake fails unless the client's certificate is good, and made for clients. */
+static void ask_for_certificate(gnutls_session_t session) {
+        static gnutls_typed_vdata_st purpose = {
+                .type = GNUTLS_DT_KEY_PURPOSE_OID,
+                .data = (unsigned char*) GNUTLS_KP_TLS_WWW_CLIENT,
+        };
+
+        gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
+        gnutls_session_set_verify_cert2(session, &purpose, 1, 0);
+}
+
 int tls_server_setup(TlsServer *t, gnutls_session_t session) {
         int r;
 
@@ -173,9 +212,61 @@ int tls_server_setup(TlsServer *t, gnutls_session_t session) {
                 r = gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, t->credentials);
         if (r >= 0)
                 r = set_alpn(session, t->alpn);
-        if (r >= 0)
+        if (r >= 0 && t->requires_client)
+                ask_for_certificate(session);
+        else if (r >= 0)
                 r = gnutls_session_ticket_enable_server(session, &t->ticket_key);
         return r < 0 ? tls_errno(r) : 0;
+}
+
+static char *certificate_common_name(gnutls_x509_crt_t certificate) {
+        char name[PEER_NAME_MAX + 1] = "";
+        size_t n = sizeof(name);
+
+        if (gnutls_x509_crt_get_dn_by_oid(certificate, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &n) < 0 ||
+            strlen(name) != n)
+                name[0] = '\0';
+        return strdup(name);
+}
+
+static char *certificate_alternative_name(gnutls_x509_crt_t certificate) {
+        char name[PEER_NAME_MAX + 1];
+
+        for (unsigned i = 0;; i++) {
+                size_t n = sizeof(name) - 1;
+                int type = gnutls_x509_crt_get_subject_alt_name(certificate, i, name, &n, NULL);
+
+                if (type == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+                        return strdup("");
+                if (type != GNUTLS_SAN_DNSNAME && type != GNUTLS_SAN_RFC822NAME)
+                        continue;
+                name[n] = '\0';
+                return strdup(strlen(name) == n ? name : "");
+        }
+}
+
+int tls_peer_name(gnutls_session_t session, char **ret_name) {
+        unsigned n = 0;
+        const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &n);
+        gnutls_x509_crt_t certificate = NULL;
+        char *name = NULL;
+
+        if (gnutls_x509_crt_init(&certificate) < 0)
+                return -ENOMEM;
+        if (n == 0 || gnutls_x509_crt_import(certificate, &chain[0], GNUTLS_X509_FMT_DER) < 0)
+                name = strdup("");
+        else {
+                name = certificate_common_name(certificate);
+                if (name && *name == '\0') {
+                        free(name);
+                        name = certificate_alternative_name(certificate);
+                }
+        }
+        gnutls_x509_crt_deinit(certificate);
+        if (!name)
+                return -ENOMEM;
+        *ret_name = name;
+        return 0;
 }
 
 static int load_trust(TlsClient *t, const char *ca_file, char **ret_why) {
@@ -185,10 +276,7 @@ static int load_trust(TlsClient *t, const char *ca_file, char **ret_why) {
                 r = gnutls_certificate_set_x509_system_trust(t->credentials);
                 return r < 0 ? fail(r, ret_why, "Can't read the trusted certificates of", "this system") : 0;
         }
-        r = gnutls_certificate_set_x509_trust_file(t->credentials, ca_file, GNUTLS_X509_FMT_PEM);
-        if (r == 0)
-                r = GNUTLS_E_NO_CERTIFICATE_FOUND;
-        return r < 0 ? fail(r, ret_why, "Can't read the CA file", ca_file) : 0;
+        return load_cas(t->credentials, ca_file, ret_why);
 }
 
 int tls_client_new(TlsClient **ret, const char *ca_file, char **ret_why) {
@@ -209,6 +297,10 @@ int tls_client_new(TlsClient **ret, const char *ca_file, char **ret_why) {
                 return r;
         *ret = TAKE_PTR(t);
         return 0;
+}
+
+int tls_client_set_certificate(TlsClient *t, const char *certificate, const char *key, char **ret_why) {
+        return load_certificate(t->credentials, certificate, key, ret_why);
 }
 
 TlsClient *tls_client_ref(TlsClient *t) {

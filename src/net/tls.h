@@ -24,6 +24,11 @@ typedef gnutls_certificate_credentials_t (*TlsSelectFn)(const char *name, void *
 int tls_server_new_files(TlsServer **ret, const char *certificate, const char *key, const char *const *alpn,
                          char **ret_why);
 
+/* Each client must show a certificate signed by a CA in CA_FILE (PEM). Its name is told by
+ * stream_tls_peer_name(). There are no tickets then: each connection proves itself. T is of
+ * tls_server_new_files() and has no connection yet. Returns as above. */
+int tls_server_require_client(TlsServer *t, const char *ca_file, char **ret_why);
+
 /* A server that asks SELECT for each connection; USERDATA is borrowed and outlives it. */
 int tls_server_new_select(TlsServer **ret, TlsSelectFn select, void *userdata, const char *const *alpn);
 TlsServer *tls_server_ref(TlsServer *t);
@@ -31,6 +36,10 @@ TlsServer *tls_server_unref(TlsServer *t); /* NULL; takes NULL */
 
 /* CA_FILE: PEM certificates to trust instead of the system's, or NULL. Returns as above. */
 int tls_client_new(TlsClient **ret, const char *ca_file, char **ret_why);
+
+/* What to show to servers that ask for a certificate (PEM files). T has no connection yet. Returns as
+ * above. */
+int tls_client_set_certificate(TlsClient *t, const char *certificate, const char *key, char **ret_why);
 TlsClient *tls_client_ref(TlsClient *t);
 TlsClient *tls_client_unref(TlsClient *t);
 
@@ -42,6 +51,12 @@ int tls_client_setup(TlsClient *t, gnutls_session_t session, const char *host, c
 
 /* Keeps the ticket that SESSION got, for the next connection to the same host. */
 void tls_client_remember(TlsClient *t, gnutls_session_t session, const char *host);
+
+/* The name in the certificate that SESSION's peer has proved to own: the common name, else the first
+ * alternative name of a host or a mailbox, else "". Returns 0 with *RET_NAME, owned by the caller, or
+ * -ENOMEM. Only where a certificate is required. */
+int tls_peer_name(gnutls_session_t session, char **ret_name);
+bool tls_server_requires_client(const TlsServer *t);
 
 /* Converts what GnuTLS returned: 0 for success, -EAGAIN, -ENOMEM, -ENOENT (file), -EKEYREJECTED
  * (certificate), -EPROTONOSUPPORT (ALPN), -ECONNRESET, -ECONNABORTED (end without close_notify), else

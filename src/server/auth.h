@@ -1,24 +1,87 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Who a client is, told by its token. The main thread's. */
+/* Who a client is, told by its token, and what it may do. Answers may take time: nobody waits for them. Each
+ * method (none, a token file, ...) fills AuthOps in a file of its own. All of it is the main thread's. */
 
-#include "base/config-file.h"
+#include "net/address.h"
+#include "proto/message.h"
+#include "server/user.h"
 
 typedef struct Auth Auth;
+typedef struct AuthPending AuthPending;
 
-/* Everybody may in and is the same user, "". */
-int auth_new_none(Auth **ret);
+/* A client wants to log in. Borrowed for the call; strings are never NULL but the last. */
+typedef struct AuthQuestion {
+        const char *token;
+        const Address *peer;
+        const char *client_label; /* how people see the client */
+        const char *os, *arch, *version;
+        const char *certificate_user; /* whom its certificate names, or NULL: it showed none */
+} AuthQuestion;
 
-/* A line a user: `NAME sha256:HEX`, `#` begins a comment. Faults ("FILE:LINE: reason") are added to FAULTS.
- * Returns 0, -EINVAL with faults, or -ENOMEM. */
-int auth_new_token_file(Auth **ret, const char *file, ConfigList *faults);
+/* A client that has logged in: wants a tunnel, or is gone. Borrowed for the call. */
+typedef struct AuthClient {
+        User *user;
+        const char *client_label;
+        const Address *peer;
+} AuthClient;
 
-/* Returns the user's name (borrowed; lives as long as A), or NULL: refused. Takes a time that doesn't depend
- * on the token. */
-const char *auth_check(Auth *a, const char *token);
+/* Once, possibly before the question returns: then P is NULL. USER (borrowed) may; NULL: it may not, and WHY
+ * is a sentence for the client. */
+typedef void (*AuthAnswerFn)(AuthPending *p, User *user, const char *why, void *userdata);
 
-/* Takes NULL; returns NULL. */
+/* USER may in no longer as it did: its sessions must end. SUCCESSOR has the same name and token and another
+ * policy; NULL: the user is gone. WHY is half a sentence for the log. All borrowed. */
+typedef void (*AuthRevokedFn)(User *user, User *successor, const char *why, void *userdata);
+
+typedef struct AuthOps {
+        int (*ask)(Auth *a, const AuthQuestion *q, AuthPending **ret, AuthAnswerFn answer, void *userdata);
+        /* NULL: the policy alone decides. */
+        int (*ask_tunnel)(Auth *a, const AuthClient *c, const MessageReqTunnel *m, AuthPending **ret,
+                          AuthAnswerFn answer, void *userdata);
+        /* Frees the pending question. NULL: none is ever pending. */
+        void (*cancel)(AuthPending *p);
+        /* The client's session has ended. NULL: never mind. */
+        void (*logout)(Auth *a, const AuthClient *c);
+        /* Several times a second: look whether something has changed. NULL: nothing can. */
+        void (*poll)(Auth *a);
+        /* Somebody asks for what is new; logs what is wrong with it. Returns 0 or -EINVAL. NULL: as above. */
+        int (*reload)(Auth *a);
+        void (*free)(Auth *a);
+} AuthOps;
+
+/* The common part; each method embeds it. */
+struct Auth {
+        const AuthOps *ops;
+        AuthRevokedFn revoked; /* NULL: nobody asks */
+        void *userdata;        /* borrowed; of revoked */
+};
+
+/* The same, for a question that is not answered yet; freed by its method once it is. */
+struct AuthPending {
+        Auth *auth; /* borrowed */
+};
+
+#define AUTH_POLL_USEC (400 * UINT64_C(1000))
+
+/* Return 0 (*RET is NULL when the answer has been given already), or a negative errno: then there will be no
+ * answer. */
+int auth_ask(Auth *a, const AuthQuestion *q, AuthPending **ret, AuthAnswerFn answer, void *userdata);
+int auth_ask_tunnel(Auth *a, const AuthClient *c, const MessageReqTunnel *m, AuthPending **ret,
+                    AuthAnswerFn answer, void *userdata);
+
+/* There will be no answer. Takes NULL; returns NULL. */
+AuthPending *auth_cancel(AuthPending *p);
+
+void auth_logout(Auth *a, const AuthClient *c);
+void auth_poll(Auth *a);
+int auth_reload(Auth *a);
+
+/* FN is called when a user is revoked; never from within a question. */
+void auth_set_revoked_fn(Auth *a, AuthRevokedFn fn, void *userdata);
+
+/* With nothing pending. Takes NULL; returns NULL. */
 Auth *auth_free(Auth *a);
 
 DEFINE_CLEANUP(Auth*, auth_free);

@@ -5,11 +5,12 @@
 #include <limits.h>
 #include <netdb.h>
 
+#include "base/files.h"
 #include "base/parse.h"
 #include "base/str.h"
 #include "net/tls.h"
 #include "proto/http-head.h"
-#include "server/auth.h"
+#include "server/token-table.h"
 
 #define DEV_DOMAIN "localhost"
 #define DOMAIN_LENGTH_MAX (HOSTNAME_LENGTH_MAX - HOST_LABEL_LENGTH_MAX - 1) /* any label fits before it */
@@ -57,6 +58,7 @@ static const ConfigKey server_keys[] = {
             .fallback = "[::]:4443"),
         KEY("tls.certificate", CONFIG_STRING, certificate),
         KEY("tls.key", CONFIG_STRING, key),
+        KEY("tls.client_ca", CONFIG_STRING, client_ca),
         KEY("tcp_ports", CONFIG_STRING, tcp_ports, .check = check_port_range, .fallback = "20000-29999"),
         KEY("auth.method", CONFIG_STRING, auth_method, .check = check_auth_method),
         KEY("auth.token_file", CONFIG_STRING, token_file, .fallback = "/etc/pgrok/tokens"),
@@ -66,7 +68,13 @@ static const ConfigKey server_keys[] = {
         KEY("limits.clients", CONFIG_UINT, max_clients, .min = 1, .max = 1000000, .fallback = "10000"),
         KEY("limits.tunnels_per_client", CONFIG_UINT, max_tunnels_per_client, .min = 1, .max = 10000,
             .fallback = "32"),
+        KEY("limits.connections_per_tunnel", CONFIG_UINT, max_per_tunnel, .min = 1, .max = 1000000,
+            .fallback = "20000"),
+        KEY("limits.connections_per_visitor", CONFIG_UINT, max_per_visitor, .min = 1, .max = 1000000,
+            .fallback = "256"),
         KEY("limits.pending", CONFIG_UINT, max_pending, .min = 1, .max = 1000000, .fallback = "1024"),
+        KEY("limits.pending_per_address", CONFIG_UINT, max_pending_per_address, .min = 1, .max = 1000000,
+            .fallback = "32"),
         KEY("limits.head_bytes", CONFIG_UINT, head_bytes, .min = 256, .max = HTTP_HEAD_BYTES_MAX,
             .fallback = "65536"),
         KEY("limits.head_timeout", CONFIG_TIME, head_usec, .min = USEC_PER_MSEC, .max = 3600 * USEC_PER_SEC,
@@ -129,6 +137,12 @@ static void settle_domain(ServerConfig *c, ConfigFile *f) {
                         c->domain);
 }
 
+/* "" reads as not set. */
+static void drop_empty(char **value) {
+        if (*value && **value == '\0')
+                free(TAKE_PTR(*value));
+}
+
 /* Nothing is open by default: without authentication only loopback is served. */
 static void settle_auth(ServerConfig *c, ConfigFile *f) {
         const ConfigList *lists[] = { &c->http_listen, &c->https_listen, &c->tunnel_listen };
@@ -142,7 +156,7 @@ static void settle_auth(ServerConfig *c, ConfigFile *f) {
                 return;
         }
         c->auth = streq(c->auth_method, "none") ? AUTH_NONE : AUTH_TOKEN_FILE;
-        if (c->auth != AUTH_NONE)
+        if (c->auth != AUTH_NONE || c->client_ca) /* a certificate says who a client is too */
                 return;
         for (size_t i = 0; i < ELEMENTSOF(lists); i++)
                 for (size_t k = 0; k < lists[i]->n; k++) {
@@ -157,7 +171,21 @@ static void settle_auth(ServerConfig *c, ConfigFile *f) {
                 }
 }
 
+/* What systemd was told to load stands in where nothing is configured. */
+static void settle_tls_credentials(ServerConfig *c) {
+        _cleanup_free_ char *certificate = files_credential("tls.crt"), *key = files_credential("tls.key");
+
+        if (!c->certificate && !c->key && certificate && key) {
+                c->certificate = TAKE_PTR(certificate);
+                c->key = TAKE_PTR(key);
+        }
+}
+
 static void settle_tls(ServerConfig *c, ConfigFile *f) {
+        settle_tls_credentials(c);
+        if (c->client_ca && !c->certificate)
+                config_file_fault(f, config_file_origin(f, "server.tls.client_ca"),
+                                  "server.tls.client_ca needs server.tls.certificate and server.tls.key");
         if (c->dev && !c->certificate && !c->key)
                 return;
         if (!c->certificate || !c->key)
@@ -241,6 +269,7 @@ int server_config_load(ServerConfig *c, const ConfigList *paths, const ServerSet
         if (r < 0)
                 return r;
         settle_domain(c, f);
+        drop_empty(&c->client_ca);
         settle_auth(c, f);
         settle_tls(c, f);
         settle_listeners(c, f);
@@ -249,14 +278,16 @@ int server_config_load(ServerConfig *c, const ConfigList *paths, const ServerSet
 
 int server_config_check_files(const ServerConfig *c, ConfigList *ret_faults) {
         _cleanup_(tls_server_unrefp) TlsServer *tls = NULL;
-        _cleanup_(auth_freep) Auth *auth = NULL;
+        _cleanup_(token_table_freep) TokenTable *tokens = NULL;
         _cleanup_free_ char *why = NULL;
         int r = c->certificate ? tls_server_new_files(&tls, c->certificate, c->key, NULL, &why) : 0;
 
+        if (r >= 0 && c->client_ca && tls)
+                r = tls_server_require_client(tls, c->client_ca, &why);
         if (r < 0)
                 r = config_list_add(ret_faults, why ? why : strerror(-r));
         if (r >= 0 && c->auth == AUTH_TOKEN_FILE) {
-                r = auth_new_token_file(&auth, c->token_file, ret_faults);
+                r = token_table_read(&tokens, c->token_file, ret_faults);
                 r = r == -EINVAL ? 0 : r; /* told among the faults */
         }
         if (r < 0)

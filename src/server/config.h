@@ -15,11 +15,12 @@ typedef struct ServerConfig {
         char *domain;
         ConfigList http_listen, https_listen, tunnel_listen;
         char *tcp_ports;
-        char *certificate, *key;
+        char *certificate, *key, *client_ca;
         char *auth_method, *token_file;
         ConfigList reserved_names;
         uint64_t grace_usec, park_usec;
-        uint64_t max_clients, max_tunnels_per_client, max_pending;
+        uint64_t max_clients, max_tunnels_per_client, max_pending, max_pending_per_address;
+        uint64_t max_per_tunnel, max_per_visitor; /* connections of visitors */
         uint64_t head_bytes, head_usec, stop_usec;
         uint64_t n_workers;
         bool one_port; /* mux clients may also come to https_listen */

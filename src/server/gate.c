@@ -2,6 +2,7 @@
 #include "server/gate.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <utlist.h>
 
 #include "base/log.h"
@@ -23,16 +24,20 @@ struct Gate {
         Channel *channel; /* owned; NULL before that, and once it is being refused */
         Linger *linger;   /* owned, while it is being refused */
         Timer *timeout;   /* owned */
+        char *certificate_user; /* owned, or NULL: it showed no certificate */
+        char *why;              /* owned: why it is refused */
         Address peer;
+        bool is_counted;   /* among those of its address */
         Gate *prev, *next; /* the shard's */
 };
 
-static Gate *gate_alloc(Shard *sh) {
+static Gate *gate_alloc(Shard *sh, const Address *peer) {
         Gate *g = new0(Gate, 1);
 
         if (!g)
                 return NULL;
         g->shard = sh;
+        g->peer = *peer;
         DL_APPEND(sh->gates, g);
         sh->n_gates++;
         shard_update_gates(sh);
@@ -50,11 +55,26 @@ Gate *gate_free(Gate *g) {
         linger_free(g->linger);
         mux_free(g->mux); /* after its stream */
         timer_free(g->timeout);
+        free(g->certificate_user);
+        free(g->why);
+        if (g->is_counted)
+                crowd_leave(sh->server->crowd, CROWD_PENDING, &g->peer);
         DL_DELETE(sh->gates, g);
         sh->n_gates--;
         shard_update_gates(sh);
         free(g);
         return NULL;
+}
+
+/* Counts G among those of its address. Where a client has logged in many may come at once: of a classic
+ * client each visitor needs one. */
+static bool gate_has_room(Gate *g) {
+        Server *s = g->shard->server;
+        unsigned n = crowd_enter(s->crowd, CROWD_PENDING, &g->peer);
+
+        g->is_counted = n != UINT_MAX;
+        return n <= s->config->max_pending_per_address ||
+               (g->is_counted && crowd_count(s->crowd, CROWD_SESSION, &g->peer) > 0);
 }
 
 /* Only the version is too old or new: what a client can act upon. */
@@ -63,13 +83,14 @@ static void gate_refuse_version(Gate *g, const char *version) {
                                               "This server speaks version %s of the protocol.",
                                               PGROK_VERSION, version, MESSAGE_PROTOCOL_VERSION);
         Shard *sh = g->shard;
+        Address peer = g->peer;
         Buffer *rest;
         Stream *stream = channel_release(TAKE_PTR(g->channel), &rest);
         Mux *mux = TAKE_PTR(g->mux);
 
         buffer_put(&sh->worker->buffers, rest);
         gate_free(g);
-        gate_refuse(sh, stream, mux, why ? why : "Incompatible versions.");
+        gate_refuse(sh, stream, mux, &peer, why ? why : "Incompatible versions.", 0);
 }
 
 static void gate_on_auth(Gate *g, const MessageAuth *auth) {
@@ -83,7 +104,7 @@ static void gate_on_auth(Gate *g, const MessageAuth *auth) {
         }
         /* AUTH lives in a message of the channel's reader, which outlasts the channel. */
         stream = channel_release(TAKE_PTR(g->channel), &rest);
-        login_post(sh, stream, rest, TAKE_PTR(g->mux), auth, &g->peer);
+        login_post(sh, stream, rest, TAKE_PTR(g->mux), auth, &g->peer, g->certificate_user);
         gate_free(g);
 }
 
@@ -150,6 +171,11 @@ static void on_gate_ready(Stream *s, unsigned events _unused_, void *userdata) {
         Gate *g = userdata;
         int r;
 
+        r = stream_tls_peer_name(s, &g->certificate_user);
+        if (r < 0) {
+                gate_free(g);
+                return;
+        }
         if (stream_tls_speaks(s, MUX_ALPN))
                 r = mux_new(&g->mux, s, false, &gate_mux_events, g);
         else
@@ -180,27 +206,25 @@ static int gate_start(Gate *g, int fd) {
 }
 
 void gate_new(Shard *sh, int fd, const Address *peer) {
-        Gate *g = gate_alloc(sh);
+        Gate *g = gate_alloc(sh, peer);
 
-        if (!g) {
+        if (!g || !gate_has_room(g)) {
                 safe_close(fd);
-                return;
-        }
-        g->peer = *peer;
-        if (gate_start(g, fd) < 0)
+                gate_free(g);
+        } else if (gate_start(g, fd) < 0)
                 gate_free(g);
 }
 
 void gate_adopt(Shard *sh, Stream *stream, const Address *peer) {
-        Gate *g = gate_alloc(sh);
+        Gate *g = gate_alloc(sh, peer);
 
         if (!g) {
                 stream_free(stream);
                 return;
         }
-        g->peer = *peer;
         g->stream = stream;
-        if (timer_new_after(&g->timeout, sh->worker, GATE_TIMEOUT_USEC, on_gate_timeout, g) < 0)
+        if (!gate_has_room(g) ||
+            timer_new_after(&g->timeout, sh->worker, GATE_TIMEOUT_USEC, on_gate_timeout, g) < 0)
                 gate_free(g);
         else
                 gate_watch(g);
@@ -210,8 +234,8 @@ static void on_gate_lingered(Linger *l _unused_, void *userdata) {
         gate_free(userdata);
 }
 
-static int gate_answer(Gate *g, const char *why) {
-        Message m = { .type = MESSAGE_AUTH_RESP, .auth_resp = { .error = (char*) why } };
+static int gate_answer(Gate *g) {
+        Message m = { .type = MESSAGE_AUTH_RESP, .auth_resp = { .error = g->why } };
         Buffer *frame = buffer_get(&g->shard->worker->buffers);
         int r = frame ? message_encode(&m, frame) : -ENOMEM;
 
@@ -222,10 +246,20 @@ static int gate_answer(Gate *g, const char *why) {
         return r;
 }
 
-void gate_refuse(Shard *sh, Stream *stream, Mux *mux, const char *why) {
-        Gate *g = gate_alloc(sh);
+static void on_gate_delayed(void *userdata) {
+        Gate *g = userdata;
 
-        if (!g) {
+        if (gate_answer(g) < 0)
+                gate_free(g);
+}
+
+void gate_refuse(Shard *sh, Stream *stream, Mux *mux, const Address *peer, const char *why,
+                 uint64_t delay_usec) {
+        Gate *g = gate_alloc(sh, peer);
+        int r;
+
+        if (!g || !gate_has_room(g)) {
+                gate_free(g);
                 stream_free(stream);
                 mux_free(mux);
                 return;
@@ -234,6 +268,11 @@ void gate_refuse(Shard *sh, Stream *stream, Mux *mux, const char *why) {
         g->mux = mux;
         if (mux)
                 mux_set_events(mux, &gate_closed_events, g);
-        if (gate_answer(g, why) < 0)
+        r = str_replace(&g->why, why);
+        if (r >= 0 && delay_usec > 0)
+                r = timer_new_after(&g->timeout, sh->worker, delay_usec, on_gate_delayed, g);
+        else if (r >= 0)
+                r = gate_answer(g);
+        if (r < 0)
                 gate_free(g);
 }

@@ -17,9 +17,10 @@ void gate_new(Shard *sh, int fd, const Address *peer);
 /* Owns STREAM: a TLS connection that came to the https port and speaks mux. */
 void gate_adopt(Shard *sh, Stream *stream, const Address *peer);
 
-/* Owns STREAM, and the MUX that it belongs to, or NULL: a login that is refused. Sends AuthResp with WHY and
- * closes. */
-void gate_refuse(Shard *sh, Stream *stream, Mux *mux, const char *why);
+/* Owns STREAM, and the MUX that it belongs to, or NULL: a login from PEER that is refused. Sends AuthResp
+ * with WHY after DELAY and closes. */
+void gate_refuse(Shard *sh, Stream *stream, Mux *mux, const Address *peer, const char *why,
+                 uint64_t delay_usec);
 
 /* Closes. Takes NULL; returns NULL. */
 Gate *gate_free(Gate *g);

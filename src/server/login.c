@@ -2,6 +2,8 @@
 #include "server/login.h"
 
 #include <errno.h>
+#include <time.h>
+#include <utlist.h>
 
 #include "base/log.h"
 #include "base/parse.h"
@@ -11,29 +13,35 @@
 #include "server/session-classic.h"
 #include "server/session-mux.h"
 
-typedef struct Login {
+#define OUT_OF_MEMORY "The server is out of memory"
+
+struct Login {
         Mail mail;
         Server *server; /* borrowed */
         unsigned from;  /* the shard that accepted it */
         Stream *stream; /* owned, detached */
         Buffer *rest;   /* owned, or NULL */
         Mux *mux;       /* owned, detached; NULL for classic */
-        char *token;    /* owned */
-        char *instance; /* owned */
+        Message auth;   /* owned: an Auth */
+        char *certificate_user; /* owned, or NULL */
         SessionSpec spec;
-        const char *why; /* static: refused */
-} Login;
+        AuthPending *pending; /* owned; the server lists the login meanwhile */
+        char *why;            /* owned: refused */
+        uint64_t delay_usec;  /* until it is told so */
+        Login *prev, *next;   /* the server's */
+};
 
 static void login_free(Login *l) {
         stream_free(l->stream);
         mux_free(l->mux);
         buffer_put(NULL, l->rest);
-        if (l->token)
-                explicit_bzero(l->token, strlen(l->token));
-        free(l->token);
-        free(l->instance);
+        if (l->auth.auth.user)
+                explicit_bzero(l->auth.auth.user, strlen(l->auth.auth.user));
+        message_done(&l->auth);
         free(l->spec.client_id);
-        free(l->spec.user);
+        user_unref(l->spec.user);
+        free(l->certificate_user);
+        free(l->why);
         free(l);
 }
 
@@ -53,18 +61,21 @@ static int login_make_session(Login *l, Shard *sh) {
 static void on_login_decided(Worker *w, Mail *mail) {
         Login *l = container_of(mail, Login, mail);
         Shard *sh = shard_of(w);
+        bool refused = !l->spec.user;
 
         if (login_attach(l, w) < 0 || sh->stopping)
                 l->stream = stream_free(l->stream);
-        else if (l->why)
-                gate_refuse(sh, TAKE_PTR(l->stream), TAKE_PTR(l->mux), l->why);
+        else if (refused)
+                gate_refuse(sh, TAKE_PTR(l->stream), TAKE_PTR(l->mux), &l->spec.peer,
+                            l->why ? l->why : OUT_OF_MEMORY, l->delay_usec);
         else if (login_make_session(l, sh) >= 0) {
                 l->stream = NULL;
                 l->rest = NULL;
                 l->mux = NULL;
-                l->spec.client_id = l->spec.user = NULL;
+                l->spec.client_id = NULL;
+                l->spec.user = NULL;
         }
-        if (!l->why && l->spec.client_id) /* main counts on a session that has not come to be */
+        if (!refused && l->spec.client_id) /* main counts on a session that has not come to be */
                 logout_post(sh, &l->spec);
         login_free(l);
 }
@@ -96,21 +107,20 @@ static void close_session(Server *s, SessionName name) {
 }
 
 /* Returns NULL, or why not. */
-static const char *login_decide(Login *l, SessionName session) {
-        const char *user = auth_check(l->server->auth, l->token);
+static const char *login_enter(Login *l, User *user, SessionName session) {
         SessionName replaced[MESSAGE_SESSIONS_MAX];
         RegistryLogin login = {
                 .client_id = l->spec.client_id,
                 .user = user,
-                .instance = message_str(l->instance),
+                .peer = &l->spec.peer,
+                .instance = l->mux ? message_str(l->auth.auth.instance) : "",
                 .number = l->spec.number,
                 .session = session,
         };
         char *client_id = NULL;
         int r;
 
-        if (!user)
-                return "Authentication failed: the server doesn't know this token";
+
         if (l->spec.number >= MESSAGE_SESSIONS_MAX)
                 return "The server takes no more sessions of one client";
         r = registry_login(l->server->registry, &login, &client_id, replaced);
@@ -121,37 +131,144 @@ static const char *login_decide(Login *l, SessionName session) {
         if (r == -ENOBUFS)
                 return "The server has as many clients as it may have; try again later";
         if (r < 0)
-                return "The server is out of memory";
+                return OUT_OF_MEMORY;
         free(l->spec.client_id);
         l->spec.client_id = client_id;
         l->spec.id = session.id;
+        l->spec.user = user_ref(user);
         for (int i = 0; i < r; i++)
                 close_session(l->server, replaced[i]);
-        l->spec.user = strdup(user);
-        return l->spec.user ? NULL : "The server is out of memory";
+        return NULL;
+}
+
+static void login_refuse(Login *l, int level, const char *why) {
+        char peer[ADDRESS_TEXT_MAX];
+
+        log_struct(level, LOG_FIELDS({ "PGROK_EVENT", "refused" }), "Refused a client from %s: %s",
+                   address_format(&l->spec.peer, peer), why);
+        l->why = strdup(why);
+        worker_post(l->server->shards[l->from].worker, &l->mail, on_login_decided);
+}
+
+static void login_accept(Login *l, User *user) {
+        Server *s = l->server;
+        SessionName session = { .worker = server_choose_shard(s, l->spec.client_id, l->spec.number),
+                                .id = ++s->last_session_id };
+        const char *why = login_enter(l, user, session);
+
+        if (why) {
+                login_refuse(l, LOG_WARNING, why);
+                return;
+        }
+        server_session_began(s, session.worker);
+        worker_post(s->shards[session.worker].worker, &l->mail, on_login_decided);
+}
+
+/* Whoever has that token may not use it everywhere, for ever and with each certificate. */
+static int login_check(const Login *l, const User *user, char **ret_why) {
+        const char *name = l->certificate_user;
+
+        if (!name || streq(name, user->name))
+                return policy_admit(&user->policy, &l->spec.peer, time(NULL), ret_why);
+        *ret_why = str_format("The token is of another user than the certificate, which is of %s", name);
+        return *ret_why ? -EKEYREJECTED : -ENOMEM;
+}
+
+static void login_fail(Login *l, const char *why) {
+        char peer[ADDRESS_TEXT_MAX];
+
+        if (attempts_failed(l->server->attempts, &l->spec.peer, clock_usec()))
+                log_warning("Too many logins from %s have failed; its next ones wait until %u s are over",
+                            address_format_ip(&l->spec.peer, peer),
+                            (unsigned) (ATTEMPTS_EVERY_USEC / USEC_PER_SEC));
+        login_refuse(l, LOG_WARNING, why);
+}
+
+static void on_auth_answer(AuthPending *p, User *user, const char *why, void *userdata) {
+        Login *l = userdata;
+        _cleanup_free_ char *reason = NULL;
+
+        if (p) {
+                DL_DELETE(l->server->logins, l);
+                l->pending = NULL;
+        }
+        if (!user)
+                login_fail(l, why);
+        else if (login_check(l, user, &reason) < 0)
+                login_fail(l, reason ? reason : OUT_OF_MEMORY);
+        else
+                login_accept(l, user);
+}
+
+static void login_ask(Login *l) {
+        Server *s = l->server;
+        const MessageAuth *m = &l->auth.auth;
+        char label[SESSION_LABEL_MAX];
+        AuthPending *pending;
+        AuthQuestion q = {
+                .token = message_str(m->user),
+                .peer = &l->spec.peer,
+                .client_label = session_label(l->spec.client_id, label),
+                .os = message_str(m->os),
+                .arch = message_str(m->arch),
+                .version = message_str(m->mm_version),
+                .certificate_user = l->certificate_user,
+        };
+
+        if (auth_ask(s->auth, &q, &pending, on_auth_answer, l) < 0)
+                login_refuse(l, LOG_WARNING, OUT_OF_MEMORY);
+        else if (pending) {
+                l->pending = pending;
+                DL_APPEND(s->logins, l);
+        }
 }
 
 static void on_login(Worker *w, Mail *mail) {
         Login *l = container_of(mail, Login, mail);
         Server *s = w->userdata;
-        SessionName session = { .worker = server_choose_shard(s, l->spec.client_id, l->spec.number),
-                                .id = ++s->last_session_id };
-        char peer[ADDRESS_TEXT_MAX];
+        uint64_t wait_usec = attempts_wait_usec(s->attempts, &l->spec.peer, clock_usec());
+        char why[96];
 
-        l->why = login_decide(l, session);
-        if (l->why) {
-                log_struct(LOG_WARNING, LOG_FIELDS({ "PGROK_EVENT", "refused" }),
-                           "Refused a client from %s: %s", address_format(&l->spec.peer, peer), l->why);
-                session.worker = l->from;
-        } else
-                server_session_began(s, session.worker);
-        worker_post(s->shards[session.worker].worker, &l->mail, on_login_decided);
+        if (l->certificate_user && !user_name_is_valid(l->certificate_user)) {
+                login_refuse(l, LOG_WARNING,
+                             "The name in your certificate is not one of a user: 1 to 64 "
+                             "letters, digits or ._@-");
+                return;
+        }
+        if (wait_usec == 0) {
+                login_ask(l);
+                return;
+        }
+        l->delay_usec = ATTEMPTS_DELAY_USEC;
+        snprintf(why, sizeof(why), "Too many logins from your address have failed; try again in %llu s",
+                 (unsigned long long) (wait_usec / USEC_PER_SEC + 1));
+        login_refuse(l, LOG_DEBUG, why);
+}
+
+void login_cancel_all(Server *s) {
+        Login *l, *next;
+
+        DL_FOREACH_SAFE(s->logins, l, next) {
+                DL_DELETE(s->logins, l);
+                auth_cancel(l->pending);
+                login_free(l);
+        }
 }
 
 /* ---- the accepting shard ---- */
 
+static int copy_auth(const MessageAuth *m, Message *ret) {
+        MessageAuth *a = &ret->auth;
+
+        ret->type = MESSAGE_AUTH;
+        if (str_replace(&a->user, m->user) < 0 || str_replace(&a->mm_version, m->mm_version) < 0 ||
+            str_replace(&a->os, m->os) < 0 || str_replace(&a->arch, m->arch) < 0)
+                return -ENOMEM;
+        return 0;
+}
+
 void login_post(Shard *sh, Stream *stream, Buffer *rest, Mux *mux, const MessageAuth *auth,
-                const Address *peer) {
+                const Address *peer, const char *certificate_user) {
         Login *l = new0(Login, 1);
 
         stream_detach(stream);
@@ -171,9 +288,8 @@ void login_post(Shard *sh, Stream *stream, Buffer *rest, Mux *mux, const Message
         l->spec.peer = *peer;
         l->spec.half_close = auth->half_close || mux;
         l->spec.number = mux ? auth->session : 0;
-        if (str_replace(&l->token, auth->user) < 0 ||
-            (mux && str_replace(&l->instance, message_str(auth->instance)) < 0) ||
-            str_replace(&l->spec.client_id, auth->client_id) < 0)
+        if (copy_auth(auth, &l->auth) < 0 || str_replace(&l->spec.client_id, auth->client_id) < 0 ||
+            (certificate_user && str_replace(&l->certificate_user, certificate_user) < 0))
                 login_free(l);
         else
                 worker_post(sh->server->main, &l->mail, on_login);

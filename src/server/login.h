@@ -9,9 +9,13 @@
 #include "server/shard.h"
 
 /* Owns STREAM, on which Auth came, REST (or NULL), and the MUX that STREAM belongs to (NULL for classic), all
- * of SH's worker; AUTH and PEER are copied. loop: the shard's */
+ * of SH's worker; AUTH, PEER and
+ * CERTIFICATE_USER (NULL: it showed none) are copied. loop: the shard's */
 void login_post(Shard *sh, Stream *stream, Buffer *rest, Mux *mux, const MessageAuth *auth,
-                const Address *peer);
+                const Address *peer, const char *certificate_user);
+
+/* Forgets those that wait for an answer. loop: main */
+void login_cancel_all(struct Server *s);
 
 /* Tells main that the session of SPEC on SH has ended. loop: the shard's */
 void logout_post(Shard *sh, const SessionSpec *spec);

@@ -40,3 +40,28 @@ void random_name(unsigned attempt, char ret[static RANDOM_NAME_MAX]) {
         else
                 snprintf(ret, RANDOM_NAME_MAX, "%s-%s-%u", adjective, noun, random_below(100000));
 }
+
+static bool is_open(const char *pattern) {
+        return str_has_suffix(pattern, "*");
+}
+
+bool random_label(const ConfigList *patterns, unsigned attempt, char ret[static HOST_LABEL_LENGTH_MAX + 1]) {
+        char name[RANDOM_NAME_MAX];
+        unsigned n_open = 0;
+
+        random_name(attempt, name);
+        if (patterns->n == 0) {
+                strcpy(ret, name);
+                return true;
+        }
+        for (size_t i = 0; i < patterns->n; i++) {
+                const char *pattern = patterns->items[i];
+
+                if (is_open(pattern) && random_below(++n_open) == 0) /* each is as likely */
+                        snprintf(ret, HOST_LABEL_LENGTH_MAX + 1, "%.*s%s", (int) strlen(pattern) - 1, pattern,
+                                 name);
+        }
+        if (n_open == 0 && attempt < patterns->n)
+                snprintf(ret, HOST_LABEL_LENGTH_MAX + 1, "%s", patterns->items[attempt]);
+        return n_open > 0 || attempt < patterns->n;
+}

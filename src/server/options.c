@@ -38,6 +38,7 @@ static const struct {
         { "tunnelAddr", "server.tunnel_listen" },
         { "tlsCrt", "server.tls.certificate" },
         { "tlsKey", "server.tls.key" },
+        { "tunnelTLSClientCA", "server.tls.client_ca" },
 };
 
 static const struct option plain_options[] = {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <time.h>
 #include <uthash.h>
 #include <utlist.h>
 
@@ -16,7 +17,7 @@
 #define CLIENT_ID_LENGTH_MIN 16
 #define CLIENT_ID_LENGTH_MAX 64
 #define INSTANCE_LENGTH_MAX 64
-#define RANDOM_NAME_ATTEMPTS 64
+#define RANDOM_NAME_ATTEMPTS CONFIG_LIST_ITEMS_MAX /* of the patterns of a policy each one */
 #define STICKY_MAX 256        /* a client; beyond, what it gets is new each time */
 #define CLAIMS_MAX 1000000    /* names, and ports, also reserved ones */
 #define AWAY_CLIENTS_FACTOR 4 /* known clients, also away ones, for each that may be here */
@@ -31,10 +32,11 @@ typedef struct Sticky {
 
 typedef struct Client {
         char *id;               /* owned */
-        char *user;             /* owned */
+        User *user;             /* a reference */
         SessionSet sessions;    /* empty: away */
+        Address peer;           /* where session 0 came from */
         uint64_t away_usec;     /* since when */
-        uint64_t n_requests;    /* granted to this session 0 */
+        unsigned n_requests;    /* granted to this session 0 */
         unsigned n_http, n_tcp; /* among them, without a wish for a name or port */
         Tunnel *tunnels;        /* references */
         Sticky *sticky;         /* owned */
@@ -101,9 +103,9 @@ static bool claim_is_used(const Claim *c) {
 
 /* A name is a user's. Without authentication everybody is the same user, so it takes the ClientId too. */
 static bool claim_allows(const Claim *c, const Client *client) {
-        if (!streq(c->user, client->user))
+        if (!streq(c->user, client->user->name))
                 return false;
-        return client->user[0] != '\0' || streq(c->client_id, client->id);
+        return client->user->name[0] != '\0' || streq(c->client_id, client->id);
 }
 
 static Claim *claim_of_host(Registry *r, const char *host) {
@@ -133,7 +135,7 @@ static void claim_drop(Registry *r, Claim *c) {
 }
 
 static int claim_set_owner(Claim *c, const Client *client) {
-        int e = str_replace(&c->user, client->user);
+        int e = str_replace(&c->user, client->user->name);
 
         return e < 0 ? e : str_replace(&c->client_id, client->id);
 }
@@ -209,7 +211,7 @@ static void client_free(Client *c) {
         }
         session_set_done(&c->sessions);
         free(c->id);
-        free(c->user);
+        user_unref(c->user);
         free(c);
 }
 
@@ -229,6 +231,8 @@ static void client_drop_tunnels(Registry *r, Client *c, uint64_t now_usec) {
                 tunnel_unref(t);
                 r->counts.tunnels--;
         }
+        c->user->n_tunnels -= c->n_requests;
+        c->n_requests = 0;
 }
 
 static bool client_id_is_usable(const char *id) {
@@ -237,7 +241,7 @@ static bool client_id_is_usable(const char *id) {
         return id[n] == '\0' && n >= CLIENT_ID_LENGTH_MIN && n <= CLIENT_ID_LENGTH_MAX;
 }
 
-static Client *client_new(Registry *r, const char *id, const char *user) {
+static Client *client_new(Registry *r, const char *id, User *user) {
         char random[2 * CLIENT_ID_BYTES + 1];
         Client *c;
 
@@ -251,7 +255,8 @@ static Client *client_new(Registry *r, const char *id, const char *user) {
         c = new0(Client, 1);
         if (!c)
                 return NULL;
-        if (str_replace(&c->id, id) < 0 || str_replace(&c->user, user) < 0) {
+        c->user = user_ref(user);
+        if (str_replace(&c->id, id) < 0) {
                 client_free(c);
                 return NULL;
         }
@@ -263,15 +268,23 @@ static bool client_is_instance(const Client *c, const char *instance) {
         return *instance && streq(c->instance, instance);
 }
 
+static void client_set_user(Client *c, User *user) {
+        user_ref(user);
+        user_unref(c->user);
+        c->user = user;
+}
+
 /* Session 0 begins anew: tunnels go, and so do the other sessions if they are of another process. Puts those
  * to RET and returns their number. */
-static int client_restart(Registry *r, Client *c, const char *instance, SessionName *ret) {
+static int client_restart(Registry *r, Client *c, const RegistryLogin *l, SessionName *ret) {
         SessionSet *set = &c->sessions;
         int n = 0;
 
         client_drop_tunnels(r, c, clock_usec());
-        c->n_requests = c->n_http = c->n_tcp = 0;
-        if (client_is_instance(c, instance))
+        client_set_user(c, l->user);
+        c->peer = *l->peer;
+        c->n_http = c->n_tcp = 0;
+        if (client_is_instance(c, l->instance))
                 return 0;
         for (unsigned i = set->n; i > 0; i--)
                 if (set->entries[i - 1].number != 0) {
@@ -279,7 +292,7 @@ static int client_restart(Registry *r, Client *c, const char *instance, SessionN
                         session_set_remove(set, set->entries[i - 1].name.id);
                 }
         snprintf(c->instance, sizeof(c->instance), "%s",
-                 strlen(instance) <= INSTANCE_LENGTH_MAX ? instance : "");
+                 strlen(l->instance) <= INSTANCE_LENGTH_MAX ? l->instance : "");
         return n;
 }
 
@@ -291,7 +304,7 @@ static int client_enter(Registry *r, Client *c, const RegistryLogin *l, SessionN
                 return n;
         r->counts.clients += was_away;
         n = ret_replaced[0].id != 0;
-        return l->number == 0 ? n + client_restart(r, c, l->instance, ret_replaced + n) : n;
+        return l->number == 0 ? n + client_restart(r, c, l, ret_replaced + n) : n;
 }
 
 static int login(Registry *r, const RegistryLogin *l, char **ret_client_id, SessionName *ret_replaced) {
@@ -299,7 +312,7 @@ static int login(Registry *r, const RegistryLogin *l, char **ret_client_id, Sess
         _cleanup_free_ char *id = NULL;
         int n;
 
-        if (c && !streq(c->user, l->user))
+        if (c && !streq(c->user->name, l->user->name))
                 return -EKEYREJECTED;
         if (l->number != 0 && (!c || !client_is_instance(c, l->instance)))
                 return -ENOENT;
@@ -361,6 +374,62 @@ void registry_logout(Registry *r, const char *client_id, uint64_t session_id, ui
         pthread_rwlock_unlock(&r->lock);
 }
 
+/* ---- revoking ---- */
+
+/* The client's sessions are over; who may not come back is forgotten. */
+static void client_revoke(Registry *r, Client *c, User *successor, uint64_t now_usec) {
+        _cleanup_free_ char *why = NULL;
+
+        client_drop_tunnels(r, c, now_usec);
+        if (!client_is_away(c)) {
+                session_set_done(&c->sessions);
+                c->away_usec = now_usec;
+                r->counts.clients--;
+        }
+        if (successor && policy_admit(&successor->policy, &c->peer, time(NULL), &why) >= 0)
+                client_set_user(c, successor);
+        else {
+                HASH_DEL(r->clients, c);
+                client_free(c);
+        }
+}
+
+static void revoke_claims(Registry *r, Claim *table, const char *name, const User *successor) {
+        Claim *c, *next;
+
+        HASH_ITER(hh, table, c, next) {
+                if (!streq(c->user, name))
+                        continue;
+                if (!successor || !client_find(r, c->client_id) ||
+                    !(c->host ? host_is_allowed(&r->options.rules, &successor->policy, c->host)
+                              : policy_allows_port(&successor->policy, c->port)))
+                        claim_drop(r, c);
+        }
+}
+
+void registry_revoke(Registry *r, const char *name, User *successor, uint64_t now_usec) {
+        Client *c, *next;
+
+        pthread_rwlock_wrlock(&r->lock);
+        HASH_ITER(hh, r->clients, c, next)
+                if (streq(c->user->name, name))
+                        client_revoke(r, c, successor, now_usec);
+        revoke_claims(r, r->names, name, successor);
+        revoke_claims(r, r->ports, name, successor);
+        pthread_rwlock_unlock(&r->lock);
+}
+
+User *registry_find_expired(Registry *r, int64_t now_sec) {
+        User *expired = NULL;
+
+        pthread_rwlock_rdlock(&r->lock);
+        for (Client *c = r->clients; c && !expired; c = c->hh.next)
+                if (policy_is_expired(&c->user->policy, now_sec))
+                        expired = user_ref(c->user);
+        pthread_rwlock_unlock(&r->lock);
+        return expired;
+}
+
 /* ---- granting ---- */
 
 /* What one request is getting, before it is certain. */
@@ -380,24 +449,37 @@ static int refuse(int error, char **ret_why, char *why) {
         return error;
 }
 
+/* A name that nobody has; of those that the user may have only, also one that waits for it. */
+static bool name_is_free(Registry *r, const Client *client, const char *host) {
+        const Claim *c = claim_of_host(r, host);
+
+        return !c || (client->user->policy.subdomains.n > 0 && claim_allows(c, client) && !claim_is_used(c));
+}
+
+/* Again what the client had, if it may. */
+static bool choose_sticky_name(Registry *r, Grants *g, const char *key) {
+        const Sticky *s = client_sticky(g->client, key);
+        const Claim *c = s && s->host ? claim_of_host(r, s->host) : NULL;
+
+        if (!s || !s->host || !host_is_allowed(&r->options.rules, &g->client->user->policy, s->host))
+                return false;
+        if (c && (!claim_allows(c, g->client) || claim_is_used(c)))
+                return false;
+        strcpy(g->wish.host, s->host);
+        return true;
+}
+
 static int choose_random_name(Registry *r, Grants *g) {
-        char key[32], label[RANDOM_NAME_MAX];
-        Sticky *s;
+        const ConfigList *patterns = &g->client->user->policy.subdomains;
+        char key[32], label[HOST_LABEL_LENGTH_MAX + 1];
 
         snprintf(key, sizeof(key), "http#%u", g->client->n_http);
-        s = client_sticky(g->client, key);
-        if (s && s->host) {
-                Claim *c = claim_of_host(r, s->host);
-
-                if (!c || (claim_allows(c, g->client) && !claim_is_used(c))) {
-                        strcpy(g->wish.host, s->host);
-                        return 0;
-                }
-        }
-        for (unsigned i = 0; i < RANDOM_NAME_ATTEMPTS; i++) {
-                random_name(i, label);
+        if (choose_sticky_name(r, g, key))
+                return 0;
+        for (unsigned i = 0; i < RANDOM_NAME_ATTEMPTS && random_label(patterns, i, label); i++) {
                 snprintf(g->wish.host, sizeof(g->wish.host), "%s.%s", label, r->options.rules.domain);
-                if (!claim_of_host(r, g->wish.host)) {
+                if (!label_is_reserved(&r->options.rules, label) &&
+                    name_is_free(r, g->client, g->wish.host)) {
                         client_remember(g->client, key, g->wish.host, 0);
                         return 0;
                 }
@@ -405,12 +487,21 @@ static int choose_random_name(Registry *r, Grants *g) {
         return -EEXIST;
 }
 
+static int refuse_random_name(const Policy *p, char **ret_why) {
+        _cleanup_free_ char *list = policy_list_subdomains(p);
+
+        if (p->subdomains.n == 0)
+                return refuse(-EEXIST, ret_why, str_format("No random name is free; ask for one"));
+        return refuse(-EEXIST, ret_why,
+                      list ? str_format("None of the names that you may have is free: %s", list) : NULL);
+}
+
 static int take_name(Registry *r, Grants *g, char **ret_why) {
         Claim *c;
 
         if (g->wish.host[0] == '\0') {
                 if (choose_random_name(r, g) < 0)
-                        return refuse(-EEXIST, ret_why, str_format("No random name is free; ask for one"));
+                        return refuse_random_name(&g->client->user->policy, ret_why);
                 g->client->n_http++;
         }
         c = claim_of_host(r, g->wish.host);
@@ -454,17 +545,28 @@ static Claim *try_port(Registry *r, uint16_t port, const Client *client) {
 
 static Claim *take_free_port(Registry *r, const Client *client) {
         const WishRules *rules = &r->options.rules;
+        const Policy *policy = &client->user->policy;
         unsigned n = rules->tcp_high - rules->tcp_low + 1U;
 
         for (unsigned i = 0; i < n; i++) {
                 uint16_t port = r->next_port;
-                Claim *c = claim_of_port(r, port) ? NULL : try_port(r, port, client);
+                bool free = policy_allows_port(policy, port) && !claim_of_port(r, port);
+                Claim *c = free ? try_port(r, port, client) : NULL;
 
                 r->next_port = port == rules->tcp_high ? rules->tcp_low : (uint16_t) (port + 1);
                 if (c)
                         return c;
         }
         return NULL;
+}
+
+static int refuse_random_port(const Policy *p, char **ret_why) {
+        _cleanup_free_ char *list = policy_list_ports(p);
+
+        if (p->tcp_ports.n == 0)
+                return refuse(-EADDRINUSE, ret_why, str_format("No tcp port is free"));
+        return refuse(-EADDRINUSE, ret_why,
+                      list ? str_format("None of the ports that you may have is free: %s", list) : NULL);
 }
 
 static int take_port(Registry *r, Grants *g, const char *subdomain, char **ret_why) {
@@ -482,12 +584,12 @@ static int take_port(Registry *r, Grants *g, const char *subdomain, char **ret_w
         if (!key)
                 return -ENOMEM;
         s = client_sticky(g->client, key);
-        if (s)
+        if (s && policy_allows_port(&g->client->user->policy, s->port))
                 g->port = try_port(r, s->port, g->client);
         if (!g->port)
                 g->port = take_free_port(r, g->client);
         if (!g->port)
-                return refuse(-EADDRINUSE, ret_why, str_format("No tcp port is free"));
+                return refuse_random_port(&g->client->user->policy, ret_why);
         if (!*subdomain)
                 g->client->n_tcp++;
         client_remember(g->client, key, NULL, g->port->port);
@@ -520,12 +622,18 @@ static int duplicate_listener(const Grants *g, int *ret) {
 }
 
 static int grants_make(Registry *r, Grants *g, const char *subdomain, char **ret_why) {
+        const User *user = g->client->user;
         int e = 0;
 
         if (g->client->n_requests >= r->options.max_tunnels_per_client)
                 return refuse(-ENOBUFS, ret_why,
                               str_format("A client may have %llu tunnels here, and has them",
                                          (unsigned long long) r->options.max_tunnels_per_client));
+        if (user->policy.max_tunnels > 0 && user->n_tunnels >= user->policy.max_tunnels)
+                return refuse(
+                        -ENOBUFS, ret_why,
+                        str_format("You may have %llu tunnels at a time, and have them; close one first",
+                                   (unsigned long long) user->policy.max_tunnels));
         if (tunnel_wish_has_host(&g->wish))
                 e = take_name(r, g, ret_why);
         for (unsigned i = 0; e >= 0 && i < g->wish.n_protocols; i++)
@@ -536,6 +644,7 @@ static int grants_make(Registry *r, Grants *g, const char *subdomain, char **ret
 
 static void grants_commit(Registry *r, Grants *g, int port_fd, TunnelGrant *ret) {
         g->client->n_requests++;
+        g->client->user->n_tunnels++;
         for (unsigned i = 0; i < g->wish.n_protocols; i++) {
                 Tunnel *t = TAKE_PTR(g->tunnels[i]);
                 bool tcp = t->protocol == TUNNEL_TCP;
@@ -558,14 +667,16 @@ static void grants_drop(Registry *r, Grants *g) {
                 claim_drop(r, g->port);
 }
 
-static int add(Registry *r, Grants *g, const char *client_id, SessionName session, const char *subdomain,
+static int add(Registry *r, Grants *g, const char *client_id, SessionName session, const MessageReqTunnel *m,
                TunnelGrant *ret, char **ret_why) {
         int e, port_fd = -1;
 
         g->client = client_find(r, client_id);
         if (!g->client || session_set_get(&g->client->sessions, 0).id != session.id)
                 return -ESTALE;
-        e = grants_make(r, g, subdomain, ret_why);
+        e = tunnel_wish_parse(m, &r->options.rules, &g->client->user->policy, &g->wish, ret_why);
+        if (e >= 0)
+                e = grants_make(r, g, message_str(m->subdomain), ret_why);
         if (e >= 0)
                 e = duplicate_listener(g, &port_fd);
         if (e < 0) {
@@ -579,12 +690,10 @@ static int add(Registry *r, Grants *g, const char *client_id, SessionName sessio
 int registry_add(Registry *r, const char *client_id, SessionName session, const MessageReqTunnel *m,
                  TunnelGrant ret[static TUNNEL_PROTOCOL_MAX], char **ret_why) {
         Grants g = { .http_auth = message_str(m->http_auth) };
-        int e = tunnel_wish_parse(m, &r->options.rules, &g.wish, ret_why);
+        int e;
 
-        if (e < 0)
-                return e;
         pthread_rwlock_wrlock(&r->lock);
-        e = add(r, &g, client_id, session, message_str(m->subdomain), ret, ret_why);
+        e = add(r, &g, client_id, session, m, ret, ret_why);
         pthread_rwlock_unlock(&r->lock);
         return e;
 }

@@ -61,7 +61,8 @@ int registry_find_session(Registry *r, const char *client_id, SessionName *ret);
 /* A client that has passed authentication. Strings are borrowed for the call. */
 typedef struct RegistryLogin {
         const char *client_id; /* gets a new one in its place when empty or not 16–64 of [A-Za-z0-9_-] */
-        const char *user;
+        User *user;          /* a reference is taken */
+        const Address *peer; /* where it came from */
         const char *instance; /* "": of no other session's */
         unsigned number;      /* below MESSAGE_SESSIONS_MAX: which of its sessions this is */
         SessionName session;
@@ -79,6 +80,14 @@ unsigned registry_count_on(Registry *r, const char *client_id, unsigned worker, 
 
 /* The session has ended. If it was session 0, the tunnels go; names and ports stay reserved from NOW on. */
 void registry_logout(Registry *r, const char *client_id, uint64_t session_id, uint64_t now_usec);
+
+/* All sessions and tunnels of the user of that name are over now; the sessions themselves are to be closed.
+ * Names and ports are free at once, but for those that SUCCESSOR (NULL: there is none), the same user with
+ * another policy, may still have: they stay reserved for its clients that may come back. */
+void registry_revoke(Registry *r, const char *name, User *successor, uint64_t now_usec);
+
+/* A user of a known client whose time is over at NOW (UNIX time): a reference, or NULL. */
+User *registry_find_expired(Registry *r, int64_t now_sec);
 
 typedef struct TunnelGrant {
         Tunnel *tunnel; /* a reference */

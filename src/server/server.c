@@ -10,7 +10,12 @@
 #include "base/parse.h"
 #include "base/str.h"
 #include "net/mux.h"
+#include "server/auth-none.h"
+#include "server/auth-token-file.h"
+#include "server/login.h"
+#include "server/revoke.h"
 #include "server/stopper.h"
+#include "server/tunnel-request.h"
 #include "server/visitor.h"
 
 #define SWEEP_USEC USEC_PER_SEC
@@ -44,6 +49,10 @@ static void on_server_sweep(void *userdata) {
 
 void server_session_ended(Server *s, unsigned shard) {
         s->shards[shard].n_placed--;
+        server_update_sweep(s);
+}
+
+void server_update_sweep(Server *s) {
         if (s->sweep)
                 timer_start_every(s->sweep, SWEEP_USEC);
 }
@@ -69,6 +78,7 @@ void server_end(Server *s) {
         for (size_t i = 0; i < SERVER_SIGNALS_MAX; i++)
                 uv_close((uv_handle_t*) &s->signals[i], NULL);
         s->sweep = timer_free(s->sweep);
+        s->watch = timer_free(s->watch);
         worker_end(s->main);
 }
 
@@ -165,17 +175,27 @@ static uint16_t server_port(const Server *s, ListenerKind kind) {
 
 /* ---- start ---- */
 
+static int server_require_clients(Server *s, char **ret_why) {
+        if (s->config->one_port && s->config->https_listen.n > 0)
+                log_info("Clients connect to tunnel_listen only, since server.tls.client_ca is set: "
+                         "one_port has no effect");
+        return tls_server_require_client(s->tunnel_tls, s->config->client_ca, ret_why);
+}
+
 static int server_set_up_tls(Server *s) {
         static const char *const tunnel_alpn[] = { MUX_ALPN, NULL };
         static const char *const https_alpn[] = { "http/1.1", NULL };
         static const char *const one_port_alpn[] = { "http/1.1", MUX_ALPN, NULL };
         const ServerConfig *c = s->config;
-        const char *const *edge_alpn = c->one_port ? one_port_alpn : https_alpn;
+        /* Visitors have no certificate, and a ticket of theirs must not pass for one. */
+        const char *const *edge_alpn = c->one_port && !c->client_ca ? one_port_alpn : https_alpn;
         _cleanup_free_ char *why = NULL, *folder = NULL;
         int r;
 
         if (c->certificate) {
                 r = tls_server_new_files(&s->tunnel_tls, c->certificate, c->key, tunnel_alpn, &why);
+                if (r >= 0 && c->client_ca)
+                        r = server_require_clients(s, &why);
                 if (r >= 0)
                         r = tls_server_new_files(&s->https_tls, c->certificate, c->key, edge_alpn, &why);
         } else {
@@ -191,11 +211,32 @@ static int server_set_up_tls(Server *s) {
         return r;
 }
 
+static void on_server_watch(void *userdata) {
+        Server *s = userdata;
+
+        auth_poll(s->auth);
+        revoke_expired(s);
+}
+
+static void on_user_revoked(User *user, User *successor, const char *why, void *userdata) {
+        revoke_user(userdata, user, successor, why);
+}
+
 static int server_set_up_auth(Server *s) {
         ConfigList faults = {};
-        int r = s->config->auth == AUTH_NONE ? auth_new_none(&s->auth)
-                                             : auth_new_token_file(&s->auth, s->config->token_file, &faults);
+        int r = s->config->auth == AUTH_NONE ? auth_none_new(&s->auth)
+                                             : auth_token_file_new(&s->auth, s->config->token_file, &faults);
 
+        if (r >= 0)
+                r = attempts_new(&s->attempts);
+        if (r >= 0)
+                r = crowd_new(&s->crowd);
+        if (r >= 0)
+                r = timer_new(&s->watch, s->main, on_server_watch, s);
+        if (r >= 0)
+                timer_start_every(s->watch, AUTH_POLL_USEC);
+        if (r >= 0)
+                auth_set_revoked_fn(s->auth, on_user_revoked, s);
         for (size_t i = 0; i < faults.n; i++)
                 log_error("%s", faults.items[i]);
         config_list_done(&faults);
@@ -209,7 +250,6 @@ static int server_set_up_registry(Server *s) {
                 .rules = {
                         .domain = c->domain,
                         .reserved = &c->reserved_names,
-                        .foreign_hosts = c->auth == AUTH_NONE,
                         .http_port = server_port(s, LISTEN_HTTP),
                         .https_port = server_port(s, LISTEN_HTTPS),
                         .tcp_low = c->tcp_low,
@@ -332,11 +372,16 @@ static void server_done(Server *s) {
         free(s->shards);
         stopper_free(s->stopper); /* its mail was the shards' last */
         timer_free(s->sweep);
+        timer_free(s->watch);
+        login_cancel_all(s);
+        tunnel_request_cancel_all(s);
+        auth_free(s->auth);
+        attempts_free(s->attempts);
+        crowd_free(s->crowd);
         registry_free(s->registry);
         tls_server_unref(s->https_tls);
         tls_server_unref(s->tunnel_tls);
         dev_ca_free(s->dev_ca);
-        auth_free(s->auth);
         while (s->n_sockets > 0)
                 safe_close(s->sockets[--s->n_sockets].fd);
         worker_free(s->main);

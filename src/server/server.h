@@ -5,13 +5,17 @@
 
 #include "net/timer.h"
 #include "net/tls.h"
+#include "server/attempts.h"
 #include "server/auth.h"
 #include "server/config.h"
+#include "server/crowd.h"
 #include "server/dev-ca.h"
 #include "server/registry.h"
 #include "server/shard.h"
 
 typedef struct Stopper Stopper;
+typedef struct Login Login;
+typedef struct TunnelRequest TunnelRequest;
 
 #define SERVER_SIGNALS_MAX 3
 
@@ -34,12 +38,18 @@ typedef struct Server {
 
         /* shared, locked by itself */
         Registry *registry; /* owned */
+        Crowd *crowd;       /* owned */
 
         /* main only */
-        Auth *auth; /* owned */
+        Auth *auth;              /* owned */
+        Attempts *attempts;      /* owned */
+        Login *logins;           /* owned: wait for an answer of auth */
+        TunnelRequest *requests; /* the same */
         uint64_t last_session_id;
         Stopper *stopper; /* owned; NULL until the server is to stop */
         Timer *sweep;     /* owned; runs while something is reserved */
+        Timer *watch;     /* owned: for what changes by itself */
+        int64_t expiry_day; /* UNIX time, in days: when it was looked for what has expired */
         uv_signal_t signals[SERVER_SIGNALS_MAX];
 } Server;
 
@@ -56,6 +66,9 @@ void server_session_ended(Server *s, unsigned shard);
 
 /* Lets parked visitors look again for their session: there is another tunnel, or a session less. */
 void server_retry_parked(const Server *s);
+
+/* Something may be reserved now, which has its end. */
+void server_update_sweep(Server *s);
 
 /* Stops listening, once no shard does. */
 void server_close_sockets(Server *s);

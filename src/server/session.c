@@ -2,18 +2,23 @@
 #include "server/session.h"
 
 #include <gnutls/crypto.h>
+#include <limits.h>
 
 #include "base/log.h"
 #include "base/str.h"
 #include "base/version.h"
 #include "server/login.h"
-#include "server/shard.h"
+#include "server/server.h"
 
-static void session_set_label(Session *s) {
+const char *session_label(const char *client_id, char ret[static SESSION_LABEL_MAX]) {
         uint8_t hash[32] = {};
 
-        (void) gnutls_hash_fast(GNUTLS_DIG_SHA256, s->spec.client_id, strlen(s->spec.client_id), hash);
-        hex_encode(hash, (SESSION_LABEL_MAX - 1) / 2, s->label);
+        ret[0] = '\0';
+        if (*client_id != '\0') {
+                (void) gnutls_hash_fast(GNUTLS_DIG_SHA256, client_id, strlen(client_id), hash);
+                hex_encode(hash, (SESSION_LABEL_MAX - 1) / 2, ret);
+        }
+        return ret;
 }
 
 void session_init(Session *s, const SessionOps *ops, Shard *shard, const SessionSpec *spec) {
@@ -22,20 +27,24 @@ void session_init(Session *s, const SessionOps *ops, Shard *shard, const Session
         s->ops = ops;
         s->shard = shard;
         s->spec = *spec;
-        session_set_label(s);
+        (void) session_label(spec->client_id, s->label);
+        s->is_counted = crowd_enter(shard->server->crowd, CROWD_SESSION, &spec->peer) != UINT_MAX;
         HASH_ADD(hh, shard->sessions, spec.id, sizeof(s->spec.id), s);
         shard_update_listeners(shard);
         log_struct(LOG_INFO,
                    LOG_FIELDS({ "PGROK_EVENT", "login" }, { "PGROK_CLIENT", s->label },
-                              { "PGROK_USER", s->spec.user }),
-                   "Client %s%s%s has logged in from %s, session %u", s->label, *s->spec.user ? " of " : "",
-                   s->spec.user, address_format(&s->spec.peer, peer), s->spec.number);
+                              { "PGROK_USER", s->spec.user->name }),
+                   "Client %s%s%s has logged in from %s, session %u", s->label,
+                   *s->spec.user->name ? " of " : "", s->spec.user->name,
+                   address_format(&s->spec.peer, peer), s->spec.number);
 }
 
 void session_done(Session *s) {
+        if (s->is_counted)
+                crowd_leave(s->shard->server->crowd, CROWD_SESSION, &s->spec.peer);
         explicit_bzero(s->spec.client_id, strlen(s->spec.client_id));
         free(s->spec.client_id);
-        free(s->spec.user);
+        user_unref(s->spec.user);
 }
 
 void session_destroy(Session *s) {
@@ -126,9 +135,9 @@ int session_send_answer(Channel *control, const MessageReqTunnel *request, const
 void session_end(Session *s, const char *reason) {
         log_struct(LOG_INFO,
                    LOG_FIELDS({ "PGROK_EVENT", "logout" }, { "PGROK_CLIENT", s->label },
-                              { "PGROK_USER", s->spec.user }),
-                   "Client %s%s%s is gone, session %u: %s", s->label, *s->spec.user ? " of " : "",
-                   s->spec.user, s->spec.number, reason);
+                              { "PGROK_USER", s->spec.user->name }),
+                   "Client %s%s%s is gone, session %u: %s", s->label, *s->spec.user->name ? " of " : "",
+                   s->spec.user->name, s->spec.number, reason);
         logout_post(s->shard, &s->spec);
         session_destroy(s);
 }

@@ -36,7 +36,7 @@ typedef struct SessionSpec {
         uint64_t id;
         unsigned number; /* which of the client's sessions; only 0 has tunnels */
         char *client_id; /* owned by the session on success; a secret */
-        char *user;      /* the same; "" without authentication */
+        User *user;      /* a reference, the same */
         Address peer;
         bool half_close; /* the client keeps the directions of a stream apart; Go clients don't */
 } SessionSpec;
@@ -63,8 +63,12 @@ struct Session {
         SessionSpec spec;
         char label[SESSION_LABEL_MAX]; /* how people see the client: its id's SHA-256 begins so */
         TcpPort *ports;                /* owned: where its tcp tunnels listen */
+        bool is_counted;               /* among those of its address */
         UT_hash_handle hh;             /* in the shard, by id */
 };
+
+/* How people see a client: writes the first digits of its id's SHA-256 to RET; "" for an empty id. */
+const char *session_label(const char *client_id, char ret[static SESSION_LABEL_MAX]);
 
 /* Enters S, filled with ops and zeroes, into SHARD under SPEC's id. */
 void session_init(Session *s, const SessionOps *ops, struct Shard *shard, const SessionSpec *spec);

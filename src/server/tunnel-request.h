@@ -5,6 +5,11 @@
 
 #include "server/session.h"
 
+struct Server;
+
 /* M is copied. The answer comes through ops->answer, unless S ends before. Returns 0 or -ENOMEM. loop: the
  * session's */
 int tunnel_request_post(Session *s, const MessageReqTunnel *m);
+
+/* Forgets those that wait for an answer of auth. loop: main */
+void tunnel_request_cancel_all(struct Server *s);

@@ -64,23 +64,60 @@ static int drop_unserved(const WishRules *rules, TunnelWish *w, char **ret_why) 
         return 0;
 }
 
-static int set_subdomain(const char *label, const WishRules *rules, TunnelWish *w, char **ret_why) {
+bool label_is_reserved(const WishRules *rules, const char *label) {
+        for (size_t i = 0; i < rules->reserved->n; i++)
+                if (str_equal_nocase(label, strlen(label), rules->reserved->items[i]))
+                        return true;
+        return false;
+}
+
+bool host_is_allowed(const WishRules *rules, const Policy *policy, const char *host) {
+        size_t n = hostname_prefix_length(host, rules->domain);
+        char label[HOST_LABEL_LENGTH_MAX + 1];
+
+        if (n == 0)
+                return policy_allows_host(policy, host);
+        snprintf(label, sizeof(label), "%.*s", (int) n, host);
+        return policy_allows_label(policy, label);
+}
+
+/* LIST is owned: what may be had instead. */
+static int refuse_policy(char **ret_why, const char *what, const char *value, char *list) {
+        _cleanup_free_ char *owned = list;
+
+        if (!list)
+                return -ENOMEM;
+        return refuse(-EKEYREJECTED, ret_why,
+                      str_format("The %s %s is not yours; you may have: %s", what, value, list));
+}
+
+static int check_protocols(const Policy *policy, const TunnelWish *w, char **ret_why) {
+        for (unsigned i = 0; i < w->n_protocols; i++)
+                if (!policy_allows_protocol(policy, w->protocols[i]))
+                        return refuse_policy(ret_why, "protocol", tunnel_protocol_to_string(w->protocols[i]),
+                                             policy_list_protocols(policy));
+        return 0;
+}
+
+static int set_subdomain(const char *label, const WishRules *rules, const Policy *policy, TunnelWish *w,
+                         char **ret_why) {
         if (!host_label_is_valid(label))
                 return refuse(
                         -EINVAL, ret_why,
                         str_format("The subdomain \"%s\" is not one label of letters, digits and hyphens",
                                    label));
-        for (size_t i = 0; i < rules->reserved->n; i++)
-                if (str_equal_nocase(label, strlen(label), rules->reserved->items[i]))
-                        return refuse(-EKEYREJECTED, ret_why,
-                                      str_format("The subdomain %s is reserved", label));
+        if (label_is_reserved(rules, label))
+                return refuse(-EKEYREJECTED, ret_why, str_format("The subdomain %s is reserved", label));
+        if (!policy_allows_label(policy, label))
+                return refuse_policy(ret_why, "subdomain", label, policy_list_subdomains(policy));
         if (strlen(label) + 1 + strlen(rules->domain) > HOSTNAME_LENGTH_MAX)
                 return refuse(-EINVAL, ret_why, str_format("The subdomain %s is too long", label));
         snprintf(w->host, sizeof(w->host), "%.63s.%.189s", label, rules->domain);
         return 0;
 }
 
-static int set_hostname(const char *name, const WishRules *rules, TunnelWish *w, char **ret_why) {
+static int set_hostname(const char *name, const WishRules *rules, const Policy *policy, TunnelWish *w,
+                        char **ret_why) {
         char host[HOSTNAME_LENGTH_MAX + 1];
         uint16_t port;
         size_t below;
@@ -92,9 +129,9 @@ static int set_hostname(const char *name, const WishRules *rules, TunnelWish *w,
         below = hostname_prefix_length(host, rules->domain);
         if (below > 0) {
                 host[below] = '\0';
-                return set_subdomain(host, rules, w, ret_why);
+                return set_subdomain(host, rules, policy, w, ret_why);
         }
-        if (streq(host, rules->domain) || !rules->foreign_hosts)
+        if (streq(host, rules->domain) || !policy_allows_host(policy, host))
                 return refuse(-EKEYREJECTED, ret_why,
                               str_format("The host name %s is not yours; names below %s are to be had", host,
                                          rules->domain));
@@ -102,7 +139,8 @@ static int set_hostname(const char *name, const WishRules *rules, TunnelWish *w,
         return 0;
 }
 
-static int parse_host(const MessageReqTunnel *m, const WishRules *rules, TunnelWish *w, char **ret_why) {
+static int parse_host(const MessageReqTunnel *m, const WishRules *rules, const Policy *policy, TunnelWish *w,
+                      char **ret_why) {
         _cleanup_free_ char *hostname = strdup(message_str(m->hostname)),
                             *subdomain = strdup(message_str(m->subdomain));
         char *h, *s;
@@ -113,28 +151,38 @@ static int parse_host(const MessageReqTunnel *m, const WishRules *rules, TunnelW
         s = str_trim(subdomain);
         str_lower(s);
         if (*h != '\0')
-                return set_hostname(h, rules, w, ret_why);
-        return *s != '\0' ? set_subdomain(s, rules, w, ret_why) : 0;
+                return set_hostname(h, rules, policy, w, ret_why);
+        return *s != '\0' ? set_subdomain(s, rules, policy, w, ret_why) : 0;
 }
 
-static int check_port(uint16_t port, const WishRules *rules, char **ret_why) {
-        if (port == 0 || (port >= rules->tcp_low && port <= rules->tcp_high))
+static int check_port(uint16_t port, const WishRules *rules, const Policy *policy, char **ret_why) {
+        char text[8];
+
+        if (port == 0)
+                return 0;
+        snprintf(text, sizeof(text), "%u", port);
+        if (!policy_allows_port(policy, port))
+                return refuse_policy(ret_why, "port", text, policy_list_ports(policy));
+        if (port >= rules->tcp_low && port <= rules->tcp_high)
                 return 0;
         return refuse(-EKEYREJECTED, ret_why,
                       str_format("The port %u is not to be had; ask for one from %u to %u, or for none", port,
                                  rules->tcp_low, rules->tcp_high));
 }
 
-int tunnel_wish_parse(const MessageReqTunnel *m, const WishRules *rules, TunnelWish *ret, char **ret_why) {
+int tunnel_wish_parse(const MessageReqTunnel *m, const WishRules *rules, const Policy *policy,
+                      TunnelWish *ret, char **ret_why) {
         TunnelWish w = { .remote_port = m->remote_port };
         int r = parse_protocols(message_str(m->protocol), &w, ret_why);
 
         if (r >= 0)
                 r = drop_unserved(rules, &w, ret_why);
+        if (r >= 0)
+                r = check_protocols(policy, &w, ret_why);
         if (r >= 0 && tunnel_wish_has_host(&w))
-                r = parse_host(m, rules, &w, ret_why);
+                r = parse_host(m, rules, policy, &w, ret_why);
         if (r >= 0 && wish_has(&w, TUNNEL_TCP))
-                r = check_port(w.remote_port, rules, ret_why);
+                r = check_port(w.remote_port, rules, policy, ret_why);
         if (r < 0)
                 return r;
         *ret = w;

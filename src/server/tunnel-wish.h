@@ -13,7 +13,6 @@
 typedef struct WishRules {              /* all borrowed */
         const char *domain;             /* lower case */
         const ConfigList *reserved;     /* labels that nobody gets */
-        bool foreign_hosts;             /* host names outside the domain may be had */
         uint16_t http_port, https_port; /* of URLs; 0: the server doesn't listen on it */
         uint16_t tcp_low, tcp_high;
 } WishRules;
@@ -25,9 +24,15 @@ typedef struct TunnelWish {
         uint16_t remote_port;                          /* 0: any */
 } TunnelWish;
 
-/* Returns 0, -EINVAL (or -EKEYREJECTED for names that are not given out) with *RET_WHY a sentence for the
- * client, owned by the caller, or -ENOMEM. */
-int tunnel_wish_parse(const MessageReqTunnel *m, const WishRules *rules, TunnelWish *ret, char **ret_why);
+/* POLICY is the user's. Returns 0, -EINVAL (or -EKEYREJECTED for what is not given out, or not to this user)
+ * with *RET_WHY a sentence for the client, owned by the caller, or -ENOMEM. */
+int tunnel_wish_parse(const MessageReqTunnel *m, const WishRules *rules, const Policy *policy,
+                      TunnelWish *ret, char **ret_why);
+
+bool label_is_reserved(const WishRules *rules, const char *label);
+
+/* The user may have a tunnel of that host name, below the domain or outside. */
+bool host_is_allowed(const WishRules *rules, const Policy *policy, const char *host);
 
 bool tunnel_wish_has_host(const TunnelWish *w); /* http or https is among the protocols */
 

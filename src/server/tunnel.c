@@ -2,6 +2,7 @@
 #include "server/tunnel.h"
 
 #include <errno.h>
+#include <limits.h>
 
 #include "base/str.h"
 
@@ -35,7 +36,7 @@ static int encode_http_auth(const char *http_auth, char **ret) {
 }
 
 int tunnel_new(Tunnel **ret, TunnelProtocol protocol, const char *url, const char *host, uint16_t port,
-               const char *http_auth, const char *user) {
+               const char *http_auth, User *user) {
         _cleanup_(tunnel_unrefp) Tunnel *t = new0(Tunnel, 1);
 
         if (!t)
@@ -43,8 +44,9 @@ int tunnel_new(Tunnel **ret, TunnelProtocol protocol, const char *url, const cha
         t->n_refs = 1;
         t->protocol = protocol;
         t->port = port;
+        t->user = user_ref(user);
         if (str_replace(&t->url, url) < 0 || str_replace(&t->host, host) < 0 ||
-            str_replace(&t->user, user) < 0 || encode_http_auth(http_auth, &t->http_auth) < 0)
+            encode_http_auth(http_auth, &t->http_auth) < 0)
                 return -ENOMEM;
         *ret = TAKE_PTR(t);
         return 0;
@@ -64,7 +66,30 @@ Tunnel *tunnel_unref(Tunnel *t) {
         free(t->http_auth);
         free(t->url);
         free(t->host);
-        free(t->user);
+        user_unref(t->user);
         free(t);
         return NULL;
+}
+
+static bool count_up(atomic_uint *n, uint64_t max) {
+        if (atomic_fetch_add_explicit(n, 1, memory_order_relaxed) < max)
+                return true;
+        atomic_fetch_sub_explicit(n, 1, memory_order_relaxed);
+        return false;
+}
+
+bool tunnel_enter(Tunnel *t, uint64_t max) {
+        uint64_t max_of_user = t->user->policy.max_connections;
+
+        if (!count_up(&t->n_connections, max))
+                return false;
+        if (count_up(&t->user->n_connections, max_of_user > 0 ? max_of_user : UINT_MAX))
+                return true;
+        atomic_fetch_sub_explicit(&t->n_connections, 1, memory_order_relaxed);
+        return false;
+}
+
+void tunnel_leave(Tunnel *t) {
+        atomic_fetch_sub_explicit(&t->n_connections, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&t->user->n_connections, 1, memory_order_relaxed);
 }

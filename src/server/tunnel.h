@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "base/macro.h"
+#include "server/user.h"
 
 typedef enum TunnelProtocol { TUNNEL_HTTP, TUNNEL_HTTPS, TUNNEL_TCP, TUNNEL_PROTOCOL_MAX } TunnelProtocol;
 
@@ -25,9 +25,10 @@ struct Tunnel {
         char *host;      /* owned: the public name; of tcp tunnels the server's domain */
         uint16_t port;   /* of tcp tunnels */
         char *http_auth; /* owned: what `Authorization: Basic` must carry, or NULL */
-        char *user;      /* owned: whose it is; "" without authentication */
-        struct Client *client; /* the registry's, under its lock while it has the tunnel */
-        Tunnel *prev, *next;   /* of the same client; the main thread's */
+        User *user;      /* a reference: whose it is */
+        atomic_uint n_connections; /* its visitors */
+        struct Client *client;     /* the registry's, under its lock while it has the tunnel */
+        Tunnel *prev, *next;       /* of the same client; the main thread's */
 };
 
 const char *tunnel_protocol_to_string(TunnelProtocol p);
@@ -37,8 +38,13 @@ int tunnel_protocol_from_string(const char *s, size_t n);
 
 /* With one reference. HTTP_AUTH: "user:password", or "". Returns 0 or -ENOMEM. */
 int tunnel_new(Tunnel **ret, TunnelProtocol protocol, const char *url, const char *host, uint16_t port,
-               const char *http_auth, const char *user);
+               const char *http_auth, User *user);
 Tunnel *tunnel_ref(Tunnel *t); /* takes NULL */
 Tunnel *tunnel_unref(Tunnel *t);
+
+/* A visitor comes, unless MAX of the tunnel or as many as its user may have are there. Followed by
+ * tunnel_leave() if it may. */
+bool tunnel_enter(Tunnel *t, uint64_t max);
+void tunnel_leave(Tunnel *t);
 
 DEFINE_CLEANUP(Tunnel*, tunnel_unref);

@@ -2,6 +2,7 @@
 #include "server/visitor.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <utlist.h>
 
 #include "base/log.h"
@@ -24,6 +25,8 @@
 
 #define VISITOR_OPEN_USEC (30 * USEC_PER_SEC)
 #define VISITOR_WITHHOLD_USEC (5 * USEC_PER_SEC)
+#define CROWD_PATIENCE \
+        2 /* times limits.connections_per_visitor: from there on connections are closed unread */
 #define VISITOR_MOVES_MAX 4 /* a session that ends and comes back all the time doesn't keep it for ever */
 
 typedef enum VisitorState {
@@ -51,6 +54,9 @@ struct Visitor {
         VisitorState state;
         unsigned n_moves;
         bool head_only; /* the request is HEAD */
+        bool entered;   /* counts among those of its tunnel */
+        bool counted;   /* counts among those of its address */
+        bool crowded;   /* there are too many of its address */
         uint64_t started_usec;
         Visitor *prev, *next; /* the shard's */
 };
@@ -73,6 +79,13 @@ static void visitor_leave(Visitor *v) {
                 shard_check_idle(v->shard);
 }
 
+static void visitor_drop_tunnel(Visitor *v) {
+        if (v->entered)
+                tunnel_leave(v->tunnel);
+        v->entered = false;
+        v->tunnel = tunnel_unref(v->tunnel);
+}
+
 static void visitor_destroy(Visitor *v, bool reset) {
         BufferPool *pool = &v->shard->worker->buffers;
 
@@ -88,7 +101,9 @@ static void visitor_destroy(Visitor *v, bool reset) {
                 stream_free(v->stream);
                 stream_free(v->leg);
         }
-        tunnel_unref(v->tunnel);
+        visitor_drop_tunnel(v);
+        if (v->counted)
+                crowd_leave(v->shard->server->crowd, CROWD_VISITOR, &v->peer);
         visitor_leave(v);
         free(v);
 }
@@ -130,6 +145,10 @@ static void visitor_refuse(Visitor *v, unsigned status, const char *fields, cons
 
 static void visitor_refuse_away(Visitor *v) {
         visitor_refuse(v, 503, "Retry-After: 10\r\n", "The client of this tunnel is away; try again soon");
+}
+
+static void visitor_refuse_crowd(Visitor *v) {
+        visitor_refuse(v, 503, "Retry-After: 10\r\n", "There are too many connections; try again soon");
 }
 
 static void visitor_refuse_unknown(Visitor *v, const HttpHead *head) {
@@ -176,7 +195,7 @@ static void visitor_log_end(const Visitor *v, const RelayResult *result) {
         snprintf(out, sizeof(out), "%llu", (unsigned long long) result->b_to_a_bytes);
         log_struct(LOG_DEBUG,
                    LOG_FIELDS({ "PGROK_EVENT", "connection" }, { "PGROK_TUNNEL", v->tunnel->url },
-                              { "PGROK_USER", v->tunnel->user },
+                              { "PGROK_USER", v->tunnel->user->name },
                               { "PGROK_VISITOR", address_format(&v->peer, peer) },
                               { "PGROK_DURATION_USEC", duration }, { "PGROK_BYTES_IN", in },
                               { "PGROK_BYTES_OUT", out }),
@@ -265,6 +284,12 @@ static void visitor_open(Visitor *v) {
         SessionName name = v->session;
         Session *s;
 
+        if (!v->entered)
+                v->entered = tunnel_enter(v->tunnel, v->shard->server->config->max_per_tunnel);
+        if (!v->entered) {
+                visitor_refuse_crowd(v);
+                return;
+        }
         if (name.worker != v->shard->worker->index && v->n_moves < VISITOR_MOVES_MAX) {
                 visitor_move(v, &v->shard->server->shards[name.worker]);
                 return;
@@ -295,7 +320,7 @@ static bool visitor_is_authorised(const HttpHead *head, const Tunnel *t) {
 }
 
 static void visitor_route(Visitor *v, const HttpHead *head) {
-        v->tunnel = tunnel_unref(v->tunnel);
+        visitor_drop_tunnel(v);
         switch (registry_find(v->shard->server->registry, v->protocol, head->host, v->shard->worker->index,
                               &v->tunnel, &v->session)) {
         case REGISTRY_UNKNOWN:
@@ -315,7 +340,9 @@ static void visitor_route(Visitor *v, const HttpHead *head) {
 
 static void visitor_on_head(Visitor *v, const HttpHead *head) {
         v->head_only = head->method.length == 4 && memcmp(head->method.data, "HEAD", 4) == 0;
-        if (head->method.length == 7 && memcmp(head->method.data, "CONNECT", 7) == 0)
+        if (v->crowded)
+                visitor_refuse_crowd(v);
+        else if (head->method.length == 7 && memcmp(head->method.data, "CONNECT", 7) == 0)
                 visitor_refuse(v, 405, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n",
                                "CONNECT is for proxies; this is none");
         else
@@ -418,6 +445,19 @@ static void on_visitor_readable(Stream *s, unsigned events _unused_, void *userd
 
 /* ---- arrival ---- */
 
+/* Who has come too often is told so once it has asked, or not at all when it doesn't stop. */
+static bool visitor_count(Visitor *v) {
+        Server *s = v->shard->server;
+        unsigned n;
+
+        if (address_is_loopback(&v->peer))
+                return true;
+        n = crowd_enter(s->crowd, CROWD_VISITOR, &v->peer);
+        v->counted = n != UINT_MAX;
+        v->crowded = n > s->config->max_per_visitor;
+        return n <= CROWD_PATIENCE * s->config->max_per_visitor && !(v->crowded && v->protocol == TUNNEL_TCP);
+}
+
 static Visitor *visitor_new(Shard *sh, const Address *peer, TunnelProtocol protocol) {
         Visitor *v = new0(Visitor, 1);
 
@@ -427,7 +467,10 @@ static Visitor *visitor_new(Shard *sh, const Address *peer, TunnelProtocol proto
         v->protocol = protocol;
         v->started_usec = clock_usec();
         visitor_enter(v, sh);
-        return v;
+        if (visitor_count(v))
+                return v;
+        visitor_free(v);
+        return NULL;
 }
 
 void visitor_new_http(Shard *sh, int fd, const Address *peer, bool https) {
@@ -478,6 +521,14 @@ void visitor_retry_parked(Shard *sh) {
                 if (v->state == VISITOR_PARKED)
                         visitor_look_up(v);
         }
+}
+
+void visitor_abort_user(Shard *sh, const User *user) {
+        Visitor *v, *next;
+
+        DL_FOREACH_SAFE(sh->visitors, v, next)
+                if (v->state == VISITOR_RELAY && v->tunnel->user == user)
+                        visitor_free(v);
 }
 
 /* ---- stop ---- */

@@ -16,6 +16,9 @@ void visitor_new_tcp(Shard *sh, int fd, const Address *peer, Tunnel *t);
 /* Each visitor that waits for an absent client looks again. */
 void visitor_retry_parked(Shard *sh);
 
+/* Breaks off the connections that lead to tunnels of USER. */
+void visitor_abort_user(Shard *sh, const User *user);
+
 /* For a stop: lets go of visitors that have no stream yet, and of all. */
 void visitor_stop_waiting(Shard *sh);
 void visitor_free_all(Shard *sh);

@@ -375,7 +375,7 @@ static void test_a_lost_tls_leg_is_an_abort(void **state _unused_) {
 
 static void test_a_rate_holds_both_directions_together(void **state _unused_) {
         _cleanup_free_ uint8_t *there = noise(RATED_BYTES, 7), *back = noise(RATED_BYTES, 8);
-        Rate rate = {}, unlimited = {};
+        static Rate rate, unlimited;
         uint64_t begin = clock_usec();
 
         rate_set(&rate, RATE);
@@ -395,7 +395,7 @@ static void test_a_rate_holds_both_directions_together(void **state _unused_) {
 
 static void test_the_lowest_rate_counts(void **state _unused_) {
         _cleanup_free_ uint8_t *there = noise(RATED_BYTES / 2, 9);
-        Rate low = {}, high = {};
+        static Rate low, high; /* outlive the relay */
         uint64_t begin = clock_usec();
 
         rate_set(&low, RATE);
@@ -409,7 +409,7 @@ static void test_the_lowest_rate_counts(void **state _unused_) {
 
 static void test_a_relay_that_waits_for_its_rate_can_be_freed_and_aborted(void **state _unused_) {
         _cleanup_free_ uint8_t *there = noise(RATED_BYTES, 10);
-        Rate rate = {};
+        static Rate rate;
 
         rate_set(&rate, 100);
         start(&(RelayOptions) { .rates = { &rate } }, 0);

@@ -96,6 +96,19 @@ static void test_without_authentication_only_loopback_is_served(void **state _un
         done(&l);
 }
 
+static void test_certificates_of_clients_are_a_way_to_authenticate(void **state _unused_) {
+        Loaded l;
+
+        LOAD(&l, false, REAL, "server.auth.method", "none", "server.tls.client_ca", "ca.pem");
+        assert_int_equal(l.result, 0);
+        done(&l);
+        LOAD(&l, false, REAL, "server.auth.method", "none", "server.tls.client_ca", "");
+        assert_int_equal(l.result, -EINVAL);
+        done(&l);
+        LOAD(&l, true, "server.tls.client_ca", "ca.pem");
+        expect_fault(&l, "server.tls.client_ca needs");
+}
+
 static void test_a_way_to_authenticate_must_be_chosen(void **state _unused_) {
         Loaded l;
 
@@ -162,6 +175,7 @@ int main(void) {
                 cmocka_unit_test(test_dev_refuses_what_is_not_loopback),
                 cmocka_unit_test(test_without_authentication_only_loopback_is_served),
                 cmocka_unit_test(test_a_way_to_authenticate_must_be_chosen),
+                cmocka_unit_test(test_certificates_of_clients_are_a_way_to_authenticate),
                 cmocka_unit_test(test_a_certificate_goes_with_its_key),
                 cmocka_unit_test(test_the_domain_is_lowered_and_has_a_dot),
                 cmocka_unit_test(test_any_label_fits_before_the_domain),

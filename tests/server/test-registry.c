@@ -21,6 +21,7 @@
 static const ConfigList no_names = {};
 static Registry *registry;
 static uint64_t last_session;
+static Address peer;
 
 /* The first of N_PORTS ports that are free now. */
 static uint16_t find_ports(const Address *loopback) {
@@ -52,7 +53,7 @@ static int set_up(void **state _unused_) {
                 .max_tunnels_per_client = 3,
         };
 
-        if (address_parse("127.0.0.1:0", &options.tcp_address) < 0)
+        if (address_parse("127.0.0.1:0", &options.tcp_address) < 0 || address_parse("192.0.2.1:1", &peer) < 0)
                 return -1;
         tcp_low = options.rules.tcp_low = find_ports(&options.tcp_address);
         options.rules.tcp_high = (uint16_t) (tcp_low + N_PORTS - 1);
@@ -70,10 +71,26 @@ typedef struct Login {
         unsigned n_replaced;
 } Login;
 
+/* Users live as long as the tests. */
+static User *user_named(const char *name) {
+        static User *users[8];
+        static unsigned n;
+        Policy policy = {};
+        char *why = NULL;
+
+        for (unsigned i = 0; i < n; i++)
+                if (streq(users[i]->name, name))
+                        return users[i];
+        assert_true(n < ELEMENTSOF(users));
+        assert_int_equal(policy_set(&policy, "hosts", "*", &why), 0);
+        assert_int_equal(user_new(&users[n], name, &policy), 0);
+        return users[n++];
+}
+
 /* Session NUMBER of a process, on WORKER. */
-static Login join(const char *id, const char *user, const char *instance, unsigned number, unsigned worker) {
+static Login join_user(const char *id, User *user, const char *instance, unsigned number, unsigned worker) {
         Login l = { .session = { .worker = worker, .id = ++last_session } };
-        RegistryLogin login = { id, user, instance, number, l.session };
+        RegistryLogin login = { id, user, &peer, instance, number, l.session };
         SessionName replaced[MESSAGE_SESSIONS_MAX];
         _cleanup_free_ char *given = NULL;
         int n = registry_login(registry, &login, &given, replaced);
@@ -86,12 +103,16 @@ static Login join(const char *id, const char *user, const char *instance, unsign
         return l;
 }
 
+static Login join(const char *id, const char *user, const char *instance, unsigned number, unsigned worker) {
+        return join_user(id, user_named(user), instance, number, worker);
+}
+
 static Login login(const char *id, const char *user) {
         return join(id, user, "", 0, 1);
 }
 
 static int try_join(const char *id, const char *user, const char *instance, unsigned number) {
-        RegistryLogin login = { id, user, instance, number, { .id = ++last_session } };
+        RegistryLogin login = { id, user_named(user), &peer, instance, number, { .id = ++last_session } };
         SessionName replaced[MESSAGE_SESSIONS_MAX];
         _cleanup_free_ char *given = NULL;
 
@@ -450,6 +471,128 @@ static void test_sessions_are_counted_where_they_are(void **state _unused_) {
         assert_int_equal(registry_count_on(registry, BOB_ID, 0, 0), 0);
 }
 
+/* A user of that name with one more key; to be unreferenced. */
+static User *user_with(const char *name, const char *key, const char *value) {
+        Policy policy = {};
+        char *why = NULL;
+        User *u;
+
+        assert_int_equal(policy_set(&policy, key, value, &why), 0);
+        assert_int_equal(user_new(&u, name, &policy), 0);
+        return u;
+}
+
+static Login login_user(const char *id, User *user) {
+        return join_user(id, user, "", 0, 1);
+}
+
+static void test_random_names_follow_the_policy(void **state _unused_) {
+        _cleanup_(user_unrefp) User *open = user_with("ann", "subdomains", "x,b-*"),
+                                    *exact = user_with("bob", "subdomains", "one,two");
+        Login ann = login_user(ANN_ID, open), bob = login_user(BOB_ID, exact);
+        char url[64];
+
+        assert_int_equal(request(&ann, HTTP(""), url), 1);
+        assert_int_equal(strncmp(url, "http://b-", 9), 0);
+        assert_int_equal(request(&bob, HTTP(""), url), 1);
+        assert_string_equal(url, "http://one.t.example");
+        assert_int_equal(request(&bob, HTTP(""), url), 1);
+        assert_string_equal(url, "http://two.t.example");
+        assert_int_equal(request(&bob, HTTP(""), url), -EEXIST);
+        bob = login_user(BOB_ID, exact);
+        assert_int_equal(request(&bob, HTTP(""), url), 1);
+        assert_string_equal(url, "http://one.t.example");
+}
+
+static void test_what_was_sticky_must_be_allowed_still(void **state _unused_) {
+        _cleanup_(user_unrefp) User *narrow = user_with("ann", "subdomains", "b-*"), *ports = NULL;
+        Login ann = login(ANN_ID, "ann");
+        char url[64], range[8];
+
+        assert_int_equal(request(&ann, HTTP(""), url), 1);
+        assert_int_equal(request(&ann, TCP("", 0), url), 1);
+        ann = login_user(ANN_ID, narrow);
+        assert_int_equal(request(&ann, HTTP(""), url), 1);
+        assert_int_equal(strncmp(url, "http://b-", 9), 0);
+        snprintf(range, sizeof(range), "%u", tcp_low + 2U);
+        ports = user_with("ann", "tcp_ports", range);
+        ann = login_user(ANN_ID, ports);
+        assert_int_equal(request(&ann, TCP("", 0), url), 1);
+        assert_string_equal(strrchr(url, ':') + 1, range);
+}
+
+static void test_tunnels_of_a_user_are_limited_over_all_its_clients(void **state _unused_) {
+        _cleanup_(user_unrefp) User *user = user_with("ann", "max_tunnels", "2");
+        Login first = login_user(ANN_ID, user), second = login_user(BOB_ID, user);
+
+        assert_int_equal(request(&first, BOTH("a"), NULL), 2);
+        assert_int_equal(request(&second, BOTH("b"), NULL), 2);
+        assert_int_equal(request(&second, HTTP("c"), NULL), -ENOBUFS);
+        logout(&first, clock_usec());
+        assert_int_equal(request(&second, HTTP("c"), NULL), 1);
+        second = login_user(BOB_ID, user);
+        assert_int_equal(user->n_tunnels, 0);
+}
+
+static void test_revoking_frees_what_a_user_had_and_nothing_else(void **state _unused_) {
+        Login ann = login(ANN_ID, "ann"), bob = login(BOB_ID, "bob");
+        RegistryCounts counts;
+
+        assert_int_equal(request(&ann, HTTP("a"), NULL), 1);
+        assert_int_equal(request(&ann, TCP("", tcp_low), NULL), 1);
+        assert_int_equal(request(&bob, HTTP("b"), NULL), 1);
+        registry_revoke(registry, "ann", NULL, clock_usec());
+        assert_int_equal(find(TUNNEL_HTTP, "a.t.example"), REGISTRY_UNKNOWN);
+        assert_int_equal(find(TUNNEL_HTTP, "b.t.example"), REGISTRY_FOUND);
+        assert_int_equal(request(&ann, HTTP("c"), NULL), -ESTALE);
+        logout(&ann, clock_usec()); /* late: of no effect */
+        registry_count(registry, &counts);
+        assert_int_equal(counts.clients, 1);
+        assert_int_equal(counts.tunnels, 1);
+        assert_int_equal(request(&bob, HTTP("a"), NULL), 1);
+        assert_int_equal(request(&bob, TCP("", tcp_low), NULL), 1);
+}
+
+static void test_with_a_successor_what_it_may_have_stays_reserved(void **state _unused_) {
+        _cleanup_(user_unrefp) User *successor = user_with("ann", "subdomains", "a");
+        Login ann = login(ANN_ID, "ann"), bob = login(BOB_ID, "bob");
+
+        assert_int_equal(request(&ann, HTTP("a"), NULL), 1);
+        assert_int_equal(request(&ann, HTTP("b"), NULL), 1);
+        registry_revoke(registry, "ann", successor, clock_usec());
+        assert_int_equal(find(TUNNEL_HTTP, "a.t.example"), REGISTRY_AWAY);
+        assert_int_equal(find(TUNNEL_HTTP, "b.t.example"), REGISTRY_UNKNOWN);
+        assert_int_equal(request(&bob, HTTP("a"), NULL), -EEXIST);
+        assert_int_equal(request(&bob, HTTP("b"), NULL), 1);
+        ann = login_user(ANN_ID, successor);
+        assert_int_equal(request(&ann, HTTP("a"), NULL), 1);
+}
+
+static void test_a_successor_that_may_not_come_from_there_keeps_nothing(void **state _unused_) {
+        _cleanup_(user_unrefp) User *successor = user_with("ann", "from", "198.51.100.0/24");
+        Login ann = login(ANN_ID, "ann");
+
+        assert_int_equal(request(&ann, HTTP("a"), NULL), 1);
+        registry_revoke(registry, "ann", successor, clock_usec());
+        assert_int_equal(find(TUNNEL_HTTP, "a.t.example"), REGISTRY_UNKNOWN);
+}
+
+static void test_whose_time_is_over_is_found_also_while_away(void **state _unused_) {
+        _cleanup_(user_unrefp) User *user = user_with("ann", "expires", "2999-12-31"), *found = NULL;
+        Login ann = login_user(ANN_ID, user);
+
+        login(BOB_ID, "bob");
+        assert_null(registry_find_expired(registry, user->policy.expires_sec - 1));
+        found = registry_find_expired(registry, user->policy.expires_sec);
+        assert_ptr_equal(found, user);
+        logout(&ann, clock_usec());
+        user_unref(found);
+        found = registry_find_expired(registry, user->policy.expires_sec);
+        assert_ptr_equal(found, user);
+        registry_revoke(registry, "ann", NULL, clock_usec());
+        assert_null(registry_find_expired(registry, user->policy.expires_sec));
+}
+
 #define registry_test(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void) {
@@ -478,6 +621,13 @@ int main(void) {
                 registry_test(test_a_client_is_there_while_any_of_its_sessions_is),
                 registry_test(test_two_clients_share_a_name_by_protocol_and_each_gets_its_visitors),
                 registry_test(test_sessions_are_counted_where_they_are),
+                registry_test(test_random_names_follow_the_policy),
+                registry_test(test_what_was_sticky_must_be_allowed_still),
+                registry_test(test_tunnels_of_a_user_are_limited_over_all_its_clients),
+                registry_test(test_revoking_frees_what_a_user_had_and_nothing_else),
+                registry_test(test_with_a_successor_what_it_may_have_stays_reserved),
+                registry_test(test_a_successor_that_may_not_come_from_there_keeps_nothing),
+                registry_test(test_whose_time_is_over_is_found_also_while_away),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,20 @@
 static char *reserved_names[] = { (char*) "www" };
 static const ConfigList reserved = { .items = reserved_names, .n = 1 };
 
+static Policy policy;
+
+static void allow(const char *key, const char *value) {
+        char *why = NULL;
+
+        assert_int_equal(policy_set(&policy, key, value, &why), 0);
+}
+
+static int forget_policy(void **state _unused_) {
+        policy_done(&policy);
+        policy = (Policy){};
+        return 0;
+}
+
 static WishRules make_rules(void) {
         return (WishRules) {
                 .domain = "t.example",
@@ -27,7 +41,7 @@ static void expect_wish(const WishRules *rules, MessageReqTunnel m, const char *
         _cleanup_free_ char *why = NULL;
         TunnelWish w = {};
 
-        assert_int_equal(tunnel_wish_parse(&m, rules, &w, &why), 0);
+        assert_int_equal(tunnel_wish_parse(&m, rules, &policy, &w, &why), 0);
         assert_null(why);
         assert_string_equal(w.host, host);
         assert_int_equal(w.n_protocols, n_protocols);
@@ -37,7 +51,7 @@ static void expect_refusal(const WishRules *rules, MessageReqTunnel m, int error
         _cleanup_free_ char *why = NULL;
         TunnelWish w = { .remote_port = 1 };
 
-        assert_int_equal(tunnel_wish_parse(&m, rules, &w, &why), error);
+        assert_int_equal(tunnel_wish_parse(&m, rules, &policy, &w, &why), error);
         assert_non_null(why);
         assert_non_null(strstr(why, part));
         assert_int_equal(w.remote_port, 1); /* untouched */
@@ -52,7 +66,7 @@ static void test_protocols_may_be_joined_and_keep_their_order(void **state _unus
         TunnelWish w;
         char *why = NULL;
 
-        assert_int_equal(tunnel_wish_parse(&m, &rules, &w, &why), 0);
+        assert_int_equal(tunnel_wish_parse(&m, &rules, &policy, &w, &why), 0);
         assert_int_equal(w.n_protocols, 3);
         assert_int_equal(w.protocols[0], TUNNEL_TCP);
         assert_int_equal(w.protocols[1], TUNNEL_HTTPS);
@@ -106,7 +120,6 @@ static void test_odd_names_are_refused(void **state _unused_) {
         static const char *const hostnames[] = { "a b", "[::1]", "127.0.0.1", "a..b", "a_b.t.example", "*.t.example", "/" };
         WishRules rules = make_rules();
 
-        rules.foreign_hosts = true;
         for (size_t i = 0; i < ELEMENTSOF(subdomains); i++)
                 expect_refusal(&rules, WISH(.protocol = TEXT("http"), .subdomain = TEXT(subdomains[i])), -EINVAL,
                                "subdomain");
@@ -128,7 +141,7 @@ static void test_foreign_names_need_permission_and_the_domain_itself_is_nobodys(
 
         expect_refusal(&rules, WISH(.protocol = TEXT("http"), .hostname = TEXT("x.example.org")), -EKEYREJECTED, "not yours");
         expect_refusal(&rules, WISH(.protocol = TEXT("http"), .hostname = TEXT("not-t.example")), -EKEYREJECTED, "not yours");
-        rules.foreign_hosts = true;
+        allow("hosts", "*.example.org,example.com");
         expect_wish(&rules, WISH(.protocol = TEXT("http"), .hostname = TEXT("X.Example.org")), "x.example.org", 1);
         expect_refusal(&rules, WISH(.protocol = TEXT("http"), .hostname = TEXT("t.example")), -EKEYREJECTED, "not yours");
 }
@@ -157,16 +170,16 @@ static void test_urls_have_a_port_unless_it_is_the_protocols_own(void **state _u
 
 int main(void) {
         static const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_protocols_may_be_joined_and_keep_their_order),
-                cmocka_unit_test(test_odd_protocols_are_refused),
-                cmocka_unit_test(test_of_both_protocols_the_unserved_one_is_left_out),
-                cmocka_unit_test(test_names_are_trimmed_and_lowered_and_hostname_wins),
-                cmocka_unit_test(test_our_ports_are_cut_off_a_hostname_and_others_refused),
-                cmocka_unit_test(test_odd_names_are_refused),
-                cmocka_unit_test(test_reserved_names_are_refused_either_way),
-                cmocka_unit_test(test_foreign_names_need_permission_and_the_domain_itself_is_nobodys),
-                cmocka_unit_test(test_remote_ports_are_of_the_range_and_of_tcp_only),
-                cmocka_unit_test(test_urls_have_a_port_unless_it_is_the_protocols_own),
+                cmocka_unit_test_teardown(test_protocols_may_be_joined_and_keep_their_order, forget_policy),
+                cmocka_unit_test_teardown(test_odd_protocols_are_refused, forget_policy),
+                cmocka_unit_test_teardown(test_of_both_protocols_the_unserved_one_is_left_out, forget_policy),
+                cmocka_unit_test_teardown(test_names_are_trimmed_and_lowered_and_hostname_wins, forget_policy),
+                cmocka_unit_test_teardown(test_our_ports_are_cut_off_a_hostname_and_others_refused, forget_policy),
+                cmocka_unit_test_teardown(test_odd_names_are_refused, forget_policy),
+                cmocka_unit_test_teardown(test_reserved_names_are_refused_either_way, forget_policy),
+                cmocka_unit_test_teardown(test_foreign_names_need_permission_and_the_domain_itself_is_nobodys, forget_policy),
+                cmocka_unit_test_teardown(test_remote_ports_are_of_the_range_and_of_tcp_only, forget_policy),
+                cmocka_unit_test_teardown(test_urls_have_a_port_unless_it_is_the_protocols_own, forget_policy),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Clients that show certificates, and servers that ask for them."""
+
+import hashlib
+import socket
+import ssl
+import subprocess
+
+import pytest
+
+import visit
+from classic import Peer
+from daemons import PATIENCE
+from wire import Wire
+
+TOKEN = "token-of-alice"
+
+
+class Authority:
+    """Signs certificates for clients."""
+
+    def __init__(self, folder, name="authority"):
+        self.folder, self.name = folder, name
+        self.ca, self.key = folder / f"{name}.pem", folder / f"{name}.key"
+        self.run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                 "-subj", f"/CN={name}", "-keyout", self.key, "-out", self.ca)
+
+    @staticmethod
+    def run(*arguments):
+        subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True, timeout=PATIENCE)
+
+    def sign(self, name, usage="clientAuth", subject=None):
+        cert, key, request, extensions = (self.folder / f"{self.name}-{name}.{e}" for e in ("pem", "key", "csr", "ext"))
+        extensions.write_text(f"extendedKeyUsage={usage}\nsubjectAltName=DNS:{name}\n")
+        self.run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                 "-subj", f"/CN={name}" if subject is None else subject, "-keyout", key, "-out", request)
+        self.run("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.key, "-CAcreateserial", "-days", "2",
+                 "-extfile", extensions, "-out", cert)
+        return cert, key
+
+
+@pytest.fixture
+def authority(place):
+    return Authority(place.folder)
+
+
+def start(place, authority, method="none", arguments=(), config=""):
+    certificate, key = place.certificate("*.tunnel.test")
+    tokens = place.write("tokens", f"alice sha256:{hashlib.sha256(TOKEN.encode()).hexdigest()}\n")
+    return place.server(*arguments, dev=False, config=f"""domain = "tunnel.test";
+        tls: {{ certificate = "{certificate}"; key = "{key}"; client_ca = "{authority.ca}"; }};
+        auth: {{ method = "{method}"; token_file = "{tokens}"; }}; {config}""")
+
+
+def wire(place, port, pair=None, alpn=()):
+    context = ssl._create_unverified_context()  # noqa: SLF001
+    if pair:
+        context.load_cert_chain(*pair)
+    if alpn:
+        context.set_alpn_protocols(list(alpn))
+    sock = socket.create_connection(("127.0.0.1", port), PATIENCE)
+    return place.keep(Wire(sock, context))
+
+
+def login(place, server, pair, token=""):
+    peer = Peer(wire(place, server.tunnel, pair))
+    peer.send("Auth", Version="2", User=token)
+    return peer, peer.expect("AuthResp")
+
+
+def is_refused(place, server, pair=None):
+    """In the handshake, which a client of TLS 1.3 learns a moment later."""
+    try:
+        login(place, server, pair)
+    except (ssl.SSLError, ConnectionError, AssertionError):
+        return True
+    return False
+
+
+def test_without_a_certificate_nobody_gets_in(place, authority):
+    server = start(place, authority)
+    assert is_refused(place, server)
+    assert is_refused(place, server, Authority(place.folder, "stranger").sign("alice"))
+    assert is_refused(place, server, authority.sign("server", "serverAuth"))
+    assert is_refused(place, server, place.certificate())
+
+
+def test_the_certificate_names_the_user(place, authority):
+    server = start(place, authority)
+    alice, answer = login(place, server, authority.sign("alice"))
+    assert not answer.Error
+    alice.send("ReqTunnel", Protocol="http", Subdomain="a")
+    assert not alice.expect("NewTunnel").Error
+    bob, answer = login(place, server, authority.sign("bob", subject="/"))  # named by its alternative name
+    assert not answer.Error
+    bob.send("ReqTunnel", Protocol="http", Subdomain="a")
+    assert bob.expect("NewTunnel").Error
+    assert " of alice " in server.log() and " of bob " in server.log()
+
+
+def test_a_name_that_no_user_can_have_is_refused(place, authority):
+    server = start(place, authority)
+    assert "certificate" in login(place, server, authority.sign("x", subject="/CN=Alice and Bob"))[1].Error
+
+
+def test_certificate_and_token_must_be_of_one_user(place, authority):
+    server = start(place, authority, "token-file")
+    assert not login(place, server, authority.sign("alice"), TOKEN)[1].Error
+    assert "certificate" in login(place, server, authority.sign("bob"), TOKEN)[1].Error
+    assert "token" in login(place, server, authority.sign("carol"))[1].Error
+
+
+@pytest.mark.parametrize("transport", ["mux", "classic"])
+@pytest.mark.parametrize("spelling", [("--certificate", "--key"), ("-tlsClientCrt", "-tlsClientKey")])
+def test_our_client_shows_its_certificate(place, authority, transport, spelling):
+    server, service = start(place, authority), place.http()
+    cert, key = authority.sign("alice")
+    client = place.client(server, f"--transport={transport}", "--ca-file", place.folder / "cert.pem",
+                          f"{spelling[0]}={cert}", f"{spelling[1]}={key}", "--proto=http", str(service.port), dev=False)
+    tunnel = client.tunnels(1)[0]
+    for _ in range(3):  # classic: a connection for each, none of them resumed
+        assert visit.exchange(server.http, visit.head(tunnel.host)).status == 200
+
+
+def test_a_client_without_its_key_is_told_so(place):
+    cert, _key = place.certificate()
+    path = place.write("client.conf", f'client: {{ server = "127.0.0.1:1"; certificate = "{cert}"; }};\n')
+    client = place.client(type("Nowhere", (), {"address": "127.0.0.1:1"}), "--config", path, "9", dev=False)
+    assert client.exit_code() == 2
+    assert "client.key" in client.log()
+
+
+VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
+
+
+def resume(port, version, session=None, pair=None):
+    """A connection with the ticket of SESSION: whether the server took it, and the ticket that it gave."""
+    context = session[0] if session else ssl._create_unverified_context()  # noqa: SLF001
+    if not session:
+        context.minimum_version = context.maximum_version = version
+        if pair:
+            context.load_cert_chain(*pair)
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as sock:
+        with context.wrap_socket(sock, session=session and session[1]) as tls:
+            tls.sendall(b"GET / HTTP/1.1\r\nHost: a.tunnel.test\r\n\r\n")  # to others than https it is nonsense
+            try:
+                tls.recv(1)  # in TLS 1.3 a ticket comes before the answer
+            except (ssl.SSLError, ConnectionError):
+                pass
+            return tls.session_reused, (context, tls.session)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_ticket_from_https_does_not_get_in_where_certificates_are_asked_for(place, authority, version):
+    server = start(place, authority)
+    session = resume(server.https, version)[1]
+    reused, session = resume(server.https, version, session)
+    assert reused, "tickets work where nothing is asked for"
+    try:
+        assert not resume(server.tunnel, version, session)[0]
+    except (ssl.SSLError, ConnectionError):
+        assert version == ssl.TLSVersion.TLSv1_2, "refused in the handshake"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_no_ticket_is_given_where_certificates_are_asked_for(place, authority, version):
+    server = start(place, authority)
+    session = resume(server.tunnel, version, pair=authority.sign("alice"))[1]
+    assert not session[1] or not session[1].has_ticket
+    if session[1]:
+        assert not resume(server.tunnel, version, session)[0]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_listeners_do_not_share_their_tickets(place, version):
+    server = place.server()
+    session = resume(server.https, version)[1]
+    assert resume(server.https, version, session)[0]
+    assert not resume(server.tunnel, version, session)[0]
+
+
+def test_one_port_steps_back_where_certificates_are_asked_for(place, authority):
+    server = start(place, authority)
+    assert wire(place, server.https, alpn=["http/1.1"]).tls.selected_alpn_protocol() == "http/1.1"
+    assert wire(place, server.https, alpn=["pgrok-mux/1"]).tls.selected_alpn_protocol() is None
+    assert "one_port has no effect" in server.log()
+
+
+def test_with_certificates_no_token_is_needed_beyond_loopback(place, authority):
+    server = start(place, authority, arguments=["--tunnel-listen=0.0.0.0:0"])
+    assert not login(place, server, authority.sign("alice"))[1].Error
