@@ -39,7 +39,7 @@ static Mux *start_session(void) {
         start_muxes(0);
         open_pair(&ours, &theirs); /* the control stream */
         spec.client_id = strdup(CLIENT_ID);
-        spec.user = strdup("");
+        assert_int_equal(user_new(&spec.user, "", NULL), 0);
         m = TAKE_PTR(server.mux);
         assert_int_equal(mux_session_new(&shard, &spec, m, TAKE_PTR(theirs->stream), NULL), 0);
         session = shard_find_session(&shard, 1);
