@@ -375,7 +375,7 @@ static void visitor_look_up_port(Visitor *v) {
                 visitor_park(v);
                 break;
         case REGISTRY_FOUND:
-                tunnel_unref(v->tunnel);
+                visitor_drop_tunnel(v);
                 v->tunnel = t;
                 visitor_open(v);
         }

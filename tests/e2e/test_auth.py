@@ -152,6 +152,29 @@ def test_a_user_has_no_more_connections_than_it_may(place):
     wait(lambda: tokens.status(name) == 200, "room for another visitor")
 
 
+def test_a_visitor_that_waits_for_its_client_to_come_back_counts_once(place):
+    tokens = Tokens(place, line("alice", ALICE, "max_connections=1"))
+    alice, service = tokens.client(), place.http()
+    port = int(alice.tunnel("tcp").rpartition(":")[2])
+    visitor = visit.connect(port)
+    for _ in range(2):  # for the pool, and for the visitor
+        alice.expect("ReqProxy")
+    again = tokens.client(client_id=alice.client_id)
+    again.tunnel("tcp", RemotePort=port)
+    again.serve(service.port)
+    visitor.sendall(visit.head("any"))
+    assert visit.read_answer(visitor).status == 200
+    visitor.close()
+
+    def comes_in():
+        try:
+            return visit.exchange(port, visit.head("any")).status == 200
+        except (ConnectionError, OSError):
+            return False
+
+    wait(comes_in, "room for another visitor")
+
+
 # The file changes
 
 def test_revoking_ends_session_names_ports_and_visitors_at_once(place):
@@ -175,7 +198,7 @@ def test_revoking_ends_session_names_ports_and_visitors_at_once(place):
     tokens.server.wait_until_port_is_free(port)
     again = place.hand_client(tokens.server, authenticate=False)
     assert "token" in again.authenticate(User=ALICE).Error
-    assert not error(bob, Subdomain="a"), "it is free"
+    assert not error(tokens.client(BOB), Subdomain="a"), "it is free"
     assert "token was revoked" in tokens.server.log()
 
 
