@@ -120,7 +120,6 @@ static const char *login_enter(Login *l, User *user, SessionName session) {
         char *client_id = NULL;
         int r;
 
-
         if (l->spec.number >= MESSAGE_SESSIONS_MAX)
                 return "The server takes no more sessions of one client";
         r = registry_login(l->server->registry, &login, &client_id, replaced);
@@ -262,7 +261,8 @@ static int copy_auth(const MessageAuth *m, Message *ret) {
 
         ret->type = MESSAGE_AUTH;
         if (str_replace(&a->user, m->user) < 0 || str_replace(&a->mm_version, m->mm_version) < 0 ||
-            str_replace(&a->os, m->os) < 0 || str_replace(&a->arch, m->arch) < 0)
+            str_replace(&a->os, m->os) < 0 || str_replace(&a->arch, m->arch) < 0 ||
+            str_replace(&a->instance, m->instance) < 0)
                 return -ENOMEM;
         return 0;
 }
