@@ -146,7 +146,7 @@ def test_a_user_has_no_more_connections_than_it_may(place):
         assert visit.read_answer(sock).status == 200
     refused = visit.exchange(tokens.server.http, visit.head(name))
     assert refused.status == 503 and refused.headers["Retry-After"]
-    with visit.connect(port) as sock, pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError), visit.connect(port) as sock:
         assert sock.recv(1) == b"?"
     kept.pop().close()
     wait(lambda: tokens.status(name) == 200, "room for another visitor")
@@ -305,11 +305,11 @@ def test_guessed_tokens_are_slowed_down_by_address(place):
     alice = tokens.client()
     answers = [place.hand_client(tokens.server, token=f"guess-{i}").auth.Error for i in range(10)]
     assert all("know this token" in a for a in answers)
+    while "try again in" not in place.hand_client(tokens.server, token="guess-more").auth.Error:
+        pass  # where all is slow some are forgiven meanwhile
     began = time.monotonic()
-    answers = [place.hand_client(tokens.server, token=f"guess-{i}").auth.Error for i in range(3)]
-    assert all("try again in" in a for a in answers)
-    assert time.monotonic() - began > 3, "each waits for its answer"
     assert "try again in" in place.hand_client(tokens.server, token=ALICE).auth.Error, "the token isn't looked at"
+    assert time.monotonic() - began > 1, "and the answer waits"
     alice.ping()
     assert not error(alice, Subdomain="a"), "sessions go on"
     elsewhere = socket.create_connection(("127.0.0.1", tokens.server.tunnel), PATIENCE, ("127.0.0.2", 0))
@@ -318,7 +318,7 @@ def test_guessed_tokens_are_slowed_down_by_address(place):
     other.send("Auth", Version="2", User=ALICE)
     assert other.expect("AuthResp").Error == ""
     log = tokens.server.log()
-    assert "guess-" not in log and log.count("Refused a client") <= 12
+    assert "guess-" not in log and "Too many logins from 127.0.0.1" in log
 
 
 def test_another_users_client_id_opens_nothing(place):
