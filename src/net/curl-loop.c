@@ -85,7 +85,7 @@ static int watch_socket(CURL *easy _unused_, curl_socket_t fd, int what, void *u
         if (what == CURL_POLL_REMOVE) {
                 l->curl->multi_assign(l->multi, fd, NULL);
                 if (s)
-                        uv_close((uv_handle_t *) &s->poll, on_curl_socket_closed);
+                        uv_close((uv_handle_t*) &s->poll, on_curl_socket_closed);
                 return 0;
         }
         if (!s)

@@ -38,7 +38,7 @@ int curl_load(CurlLibrary *ret, char **ret_why) {
                         *ret_why = str_format("%s has no %s", CURL_LIBRARY_FILE, functions[i].name);
                         return *ret_why ? -ENOENT : -ENOMEM;
                 }
-                memcpy((char *) &c + functions[i].offset, &function, sizeof(function));
+                memcpy((char*) &c + functions[i].offset, &function, sizeof(function));
         }
         if (c.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
                 *ret_why = strdup("libcurl can't be initialised");

@@ -135,7 +135,7 @@ static void call_finish(WebhookCall *c, WebhookReply *reply) {
         snprintf(why, sizeof(why), "%s", reply->why ? reply->why : "");
         reply->why = reply->why ? why : NULL;
         if (reply->error == 0 && answer) {
-                reply->body = (const char *) buffer_head(answer);
+                reply->body = (const char*) buffer_head(answer);
                 reply->n = buffer_length(answer);
         }
         call_free(c);

@@ -3,16 +3,12 @@
 
 #include <errno.h>
 
-#include <json-c/json.h>
-
 #include "base/str.h"
 #include "proto/frame.h"
-#include "proto/utf8.h"
+#include "proto/json.h"
 
 /* One table says which fields each message has, in the order in which the Go programs send them; decoding,
  * encoding and freeing go by it. */
-
-#define DEPTH_MAX 16
 
 typedef enum FieldKind {
         FIELD_STRING, /* char* */
@@ -107,11 +103,6 @@ static const struct {
         [MESSAGE_PONG] = { "Pong", no_fields },
 };
 
-static void json_object_putp(json_object **o) {
-        json_object_put(*o);
-}
-#define _cleanup_json_ _cleanup_(json_object_putp)
-
 /* Where M holds FIELD. */
 static void *field_of(Message *m, const Field *field) {
         return (char*) m + field->offset;
@@ -140,14 +131,9 @@ static MessageType type_from_string(const char *name) {
 }
 
 static int decode_string(json_object *value, char **string) {
-        const char *s;
+        const char *s = json_string(value);
 
-        if (!json_object_is_type(value, json_type_string))
-                return -EBADMSG;
-        s = json_object_get_string(value);
-        if (strlen(s) != (size_t) json_object_get_string_len(value))
-                return -EBADMSG;
-        return str_replace(string, s); /* of a key that comes twice the last one counts */
+        return s ? str_replace(string, s) : -EBADMSG; /* of a key that comes twice the last one counts */
 }
 
 static int decode_count(json_object *value, uint16_t *count) {
@@ -222,33 +208,14 @@ static int decode_envelope(json_object *envelope, Message *m) {
         return decode_payload(payload, m);
 }
 
-/* Parses exactly N bytes, white space around the value included. */
-static int parse_json(const char *s, size_t n, json_object **ret) {
-        _cleanup_json_ json_object *value = NULL;
-        json_tokener *tokener = json_tokener_new_ex(DEPTH_MAX);
-        size_t end;
-
-        if (!tokener)
-                return -ENOMEM;
-        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-        value = json_tokener_parse_ex(tokener, s, (int) n);
-        end = json_tokener_get_parse_end(tokener);
-        json_tokener_free(tokener);
-        if (!value || end != n)
-                return -EBADMSG;
-        *ret = TAKE_PTR(value);
-        return 0;
-}
-
 int message_decode(const char *payload, size_t n, Message *ret) {
         _cleanup_json_ json_object *envelope = NULL;
         _cleanup_message_ Message m = {};
         int r;
 
-        if (n > FRAME_PAYLOAD_MAX ||
-            !utf8_is_valid(payload, n)) /* json-c hardly looks at what is in strings */
+        if (n > FRAME_PAYLOAD_MAX)
                 return -EBADMSG;
-        r = parse_json(payload, n, &envelope);
+        r = json_parse(payload, n, &envelope);
         if (r < 0)
                 return r;
         r = decode_envelope(envelope, &m);
@@ -257,16 +224,6 @@ int message_decode(const char *payload, size_t n, Message *ret) {
         *ret = m;
         m = (Message){};
         return 0;
-}
-
-/* Takes VALUE, which is NULL when memory was out. KEY is constant and new in O. */
-static int add(json_object *o, const char *key, json_object *value) {
-        unsigned flags = JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_KEY_IS_CONSTANT;
-
-        if (value && json_object_object_add_ex(o, key, value, flags) == 0)
-                return 0;
-        json_object_put(value);
-        return -ENOMEM;
 }
 
 /* Is it left out, so that peers who don't know it see what they always saw? */
@@ -291,12 +248,13 @@ static int add_field(json_object *payload, const Field *field, const Message *m)
         switch (field->kind) {
         case FIELD_STRING:
         case FIELD_OURS:
-                return add(payload, field->name, json_object_new_string(message_str(*(char *const *) p)));
+                return json_add(payload, field->name,
+                                json_object_new_string(message_str(*(char *const *) p)));
         case FIELD_PORT:
         case FIELD_COUNT:
-                return add(payload, field->name, json_object_new_int(*(const uint16_t*) p));
+                return json_add(payload, field->name, json_object_new_int(*(const uint16_t*) p));
         case FIELD_FLAG:
-                return add(payload, field->name, json_object_new_boolean(true));
+                return json_add(payload, field->name, json_object_new_boolean(true));
         }
         return 0;
 }
@@ -313,9 +271,9 @@ static int build_envelope(const Message *m, json_object **ret) {
                 if (r < 0)
                         return r;
         }
-        r = add(envelope, "Type", json_object_new_string(types[m->type].name));
+        r = json_add(envelope, "Type", json_object_new_string(types[m->type].name));
         if (r >= 0)
-                r = add(envelope, "Payload", TAKE_PTR(payload));
+                r = json_add(envelope, "Payload", TAKE_PTR(payload));
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(envelope);
@@ -331,8 +289,7 @@ int message_encode(const Message *m, Buffer *out) {
 
         if (r < 0)
                 return r;
-        payload = json_object_to_json_string_length(
-                envelope, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &n);
+        payload = json_text(envelope, &n);
         if (!payload)
                 return -ENOMEM;
         if (n > FRAME_PAYLOAD_MAX || buffer_length(out) + sizeof(header) + n > BUFFER_BYTES)

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* JSON texts (RFC 8259) of peers, read strictly, and made. Values are json-c's. */
+
+#include <json-c/json.h>
+
+#include "base/macro.h"
+
+#define JSON_DEPTH_MAX 16
+
+static inline void json_object_putp(json_object **o) {
+        json_object_put(*o);
+}
+#define _cleanup_json_ _cleanup_(json_object_putp)
+
+/* Parses exactly N bytes, white space around the value included. Returns 0, -EBADMSG for what is not JSON in
+ * UTF-8, is nested deeper than JSON_DEPTH_MAX or is just null, or -ENOMEM. */
+int json_parse(const char *s, size_t n, json_object **ret);
+
+/* The string that VALUE (may be NULL) is, borrowed; NULL for another type or one with a NUL in it. */
+const char *json_string(json_object *value);
+
+/* Takes VALUE, which is NULL when memory was out. KEY is constant and new in O. Returns 0 or -ENOMEM. */
+int json_add(json_object *o, const char *key, json_object *value);
+
+/* The text of O without white space, borrowed until O changes, or NULL when memory is out. */
+const char *json_text(json_object *o, size_t *ret_n);
