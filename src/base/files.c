@@ -43,6 +43,26 @@ int files_make_folder(const char *path) {
         return mkdir(p, 0700) < 0 && errno != EEXIST ? -errno : 0;
 }
 
+int files_read_word(const char *path, size_t max, char **word) {
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        _cleanup_free_ char *text = calloc(max + 3, 1); /* and a line's end */
+        ssize_t k;
+        char *s;
+        int r;
+
+        if (fd < 0)
+                return -errno;
+        if (!text)
+                return -ENOMEM;
+        k = read(fd, text, max + 2);
+        if (k < 0)
+                return -errno;
+        s = str_trim(text);
+        r = *s && strlen(s) <= max && !strpbrk(s, " \t\r\n") ? str_replace(word, s) : -EINVAL;
+        explicit_bzero(text, max + 2);
+        return r;
+}
+
 static int write_synced(const char *path, const void *data, size_t n, mode_t mode) {
         _cleanup_close_ int fd = -1;
         ssize_t k;

@@ -17,6 +17,10 @@ char *files_credential(const char *name);
 /* mkdir -p, 0700. Returns 0 or a negative errno. */
 int files_make_folder(const char *path);
 
+/* Replaces *WORD (owned) by the only word in PATH, of at most MAX bytes. Returns 0, -EINVAL when there is
+ * not one such word in it, or a negative errno; then *WORD is untouched. */
+int files_read_word(const char *path, size_t max, char **word);
+
 /* Writes N bytes to PATH, whole or not at all, also when the machine stops in the middle. Returns 0 or a
  * negative errno. */
 int files_replace(const char *path, const void *data, size_t n, mode_t mode);

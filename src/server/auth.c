@@ -26,6 +26,11 @@ void auth_logout(Auth *a, const AuthClient *c) {
                 a->ops->logout(a, c);
 }
 
+void auth_forget(Auth *a, const char *user) {
+        if (a->ops->forget)
+                a->ops->forget(a, user);
+}
+
 void auth_poll(Auth *a) {
         if (a->ops->poll)
                 a->ops->poll(a);

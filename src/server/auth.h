@@ -44,6 +44,8 @@ typedef struct AuthOps {
         void (*cancel)(AuthPending *p);
         /* The client's session has ended. NULL: never mind. */
         void (*logout)(Auth *a, const AuthClient *c);
+        /* Answers given to the user of that name (NULL: to all) are remembered no longer. NULL: none ever is. */
+        void (*forget)(Auth *a, const char *user);
         /* Several times a second: look whether something has changed. NULL: nothing can. */
         void (*poll)(Auth *a);
         /* Somebody asks for what is new; logs what is wrong with it. Returns 0 or -EINVAL. NULL: as above. */
@@ -75,6 +77,7 @@ int auth_ask_tunnel(Auth *a, const AuthClient *c, const MessageReqTunnel *m, Aut
 AuthPending *auth_cancel(AuthPending *p);
 
 void auth_logout(Auth *a, const AuthClient *c);
+void auth_forget(Auth *a, const char *user);
 void auth_poll(Auth *a);
 int auth_reload(Auth *a);
 

@@ -9,8 +9,9 @@
 #include "base/parse.h"
 #include "base/str.h"
 #include "net/tls.h"
+#include "net/webhook.h"
 #include "proto/http-head.h"
-#include "server/token-table.h"
+#include "server/auth-method.h"
 
 #define DEV_DOMAIN "localhost"
 #define DOMAIN_LENGTH_MAX (HOSTNAME_LENGTH_MAX - HOST_LABEL_LENGTH_MAX - 1) /* any label fits before it */
@@ -38,9 +39,25 @@ static const char *check_domain(const char *value) {
         return NULL;
 }
 
+static const char *const auth_methods[AUTH_METHOD_MAX] = {
+        [AUTH_NONE] = "none",
+        [AUTH_TOKEN_FILE] = "token-file",
+        [AUTH_WEBHOOK] = "webhook",
+};
+
+/* Returns AUTH_UNSET for none of them. */
+static AuthMethod auth_method_from_string(const char *s) {
+        AuthMethod m = AUTH_METHOD_MAX;
+
+        while (--m > AUTH_UNSET && !streq(s, auth_methods[m]))
+                ;
+        return m;
+}
+
 static const char *check_auth_method(const char *value) {
-        return streq(value, "token-file") || streq(value, "none") ? NULL
-                                                                  : "must be \"token-file\" or \"none\"";
+        return auth_method_from_string(value) == AUTH_UNSET
+                       ? "must be \"token-file\", \"webhook\" or \"none\""
+                       : NULL;
 }
 
 static const char *check_label(const char *value) {
@@ -62,6 +79,13 @@ static const ConfigKey server_keys[] = {
         KEY("tcp_ports", CONFIG_STRING, tcp_ports, .check = check_port_range, .fallback = "20000-29999"),
         KEY("auth.method", CONFIG_STRING, auth_method, .check = check_auth_method),
         KEY("auth.token_file", CONFIG_STRING, token_file, .fallback = "/etc/pgrok/tokens"),
+        KEY("auth.webhook.url", CONFIG_STRING, webhook_url, .check = webhook_check_url),
+        KEY("auth.webhook.timeout", CONFIG_TIME, webhook_timeout_usec, .min = 100 * USEC_PER_MSEC,
+            .max = 60 * USEC_PER_SEC, .fallback = "5s"),
+        KEY("auth.webhook.secret_file", CONFIG_STRING, webhook_secret_file),
+        KEY("auth.webhook.ca_file", CONFIG_STRING, webhook_ca_file),
+        KEY("auth.webhook.cache", CONFIG_TIME, webhook_cache_usec, .max = 86400 * USEC_PER_SEC,
+            .fallback = "60s"),
         KEY("names.reserved", CONFIG_STRING_LIST, reserved_names, .check = check_label),
         KEY("names.grace", CONFIG_TIME, grace_usec, .max = 30 * 86400 * USEC_PER_SEC, .fallback = "10min"),
         KEY("names.park", CONFIG_TIME, park_usec, .max = 300 * USEC_PER_SEC, .fallback = "10s"),
@@ -155,7 +179,11 @@ static void settle_auth(ServerConfig *c, ConfigFile *f) {
                         "get a tunnel, or try pgrokd with --dev");
                 return;
         }
-        c->auth = streq(c->auth_method, "none") ? AUTH_NONE : AUTH_TOKEN_FILE;
+        c->auth = auth_method_from_string(c->auth_method);
+        if (c->auth == AUTH_WEBHOOK && !c->webhook_url)
+                config_file_fault(f, config_file_origin(f, "server.auth.method"),
+                                  "server.auth.webhook.url is not set; set it to the https:// address that is "
+                                  "to be asked about clients");
         if (c->auth != AUTH_NONE || c->client_ca) /* a certificate says who a client is too */
                 return;
         for (size_t i = 0; i < ELEMENTSOF(lists); i++)
@@ -278,7 +306,6 @@ int server_config_load(ServerConfig *c, const ConfigList *paths, const ServerSet
 
 int server_config_check_files(const ServerConfig *c, ConfigList *ret_faults) {
         _cleanup_(tls_server_unrefp) TlsServer *tls = NULL;
-        _cleanup_(token_table_freep) TokenTable *tokens = NULL;
         _cleanup_free_ char *why = NULL;
         int r = c->certificate ? tls_server_new_files(&tls, c->certificate, c->key, NULL, &why) : 0;
 
@@ -286,8 +313,8 @@ int server_config_check_files(const ServerConfig *c, ConfigList *ret_faults) {
                 r = tls_server_require_client(tls, c->client_ca, &why);
         if (r < 0)
                 r = config_list_add(ret_faults, why ? why : strerror(-r));
-        if (r >= 0 && c->auth == AUTH_TOKEN_FILE) {
-                r = token_table_read(&tokens, c->token_file, ret_faults);
+        if (r >= 0) {
+                r = auth_method_check(c, ret_faults);
                 r = r == -EINVAL ? 0 : r; /* told among the faults */
         }
         if (r < 0)

@@ -6,7 +6,7 @@
 #include "base/config-file.h"
 #include "net/address.h"
 
-typedef enum AuthMethod { AUTH_UNSET, AUTH_NONE, AUTH_TOKEN_FILE } AuthMethod;
+typedef enum AuthMethod { AUTH_UNSET, AUTH_NONE, AUTH_TOKEN_FILE, AUTH_WEBHOOK, AUTH_METHOD_MAX } AuthMethod;
 
 typedef struct ServerConfig {
         bool dev;
@@ -17,6 +17,8 @@ typedef struct ServerConfig {
         char *tcp_ports;
         char *certificate, *key, *client_ca;
         char *auth_method, *token_file;
+        char *webhook_url, *webhook_secret_file, *webhook_ca_file;
+        uint64_t webhook_timeout_usec, webhook_cache_usec;
         ConfigList reserved_names;
         uint64_t grace_usec, park_usec;
         uint64_t max_clients, max_tunnels_per_client, max_pending, max_pending_per_address;
@@ -44,6 +46,6 @@ typedef struct ServerSetting {
 int server_config_load(ServerConfig *c, const ConfigList *paths, const ServerSetting *settings,
                        size_t n_settings, bool dev, ConfigList *ret_faults);
 
-/* Whether the files that C names can be used: certificate, key, tokens. Returns as above. */
+/* Whether the files that C names can be used: certificate, key, tokens, the webhook's secret. Returns as above. */
 int server_config_check_files(const ServerConfig *c, ConfigList *ret_faults);
 void server_config_done(ServerConfig *c);

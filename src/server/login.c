@@ -153,7 +153,8 @@ static void login_accept(Login *l, User *user) {
         Server *s = l->server;
         SessionName session = { .worker = server_choose_shard(s, l->spec.client_id, l->spec.number),
                                 .id = ++s->last_session_id };
-        const char *why = login_enter(l, user, session);
+        const char *why = s->stopper ? "The server is stopping; try again" /* the shard may be gone by then */
+                                     : login_enter(l, user, session);
 
         if (why) {
                 login_refuse(l, LOG_WARNING, why);

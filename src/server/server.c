@@ -10,8 +10,7 @@
 #include "base/parse.h"
 #include "base/str.h"
 #include "net/mux.h"
-#include "server/auth-none.h"
-#include "server/auth-token-file.h"
+#include "server/auth-method.h"
 #include "server/login.h"
 #include "server/revoke.h"
 #include "server/stopper.h"
@@ -79,6 +78,9 @@ void server_end(Server *s) {
                 uv_close((uv_handle_t*) &s->signals[i], NULL);
         s->sweep = timer_free(s->sweep);
         s->watch = timer_free(s->watch);
+        login_cancel_all(s);
+        tunnel_request_cancel_all(s);
+        s->auth = auth_free(s->auth); /* what it has on the loop would keep that alive */
         worker_end(s->main);
 }
 
@@ -224,8 +226,7 @@ static void on_user_revoked(User *user, User *successor, const char *why, void *
 
 static int server_set_up_auth(Server *s) {
         ConfigList faults = {};
-        int r = s->config->auth == AUTH_NONE ? auth_none_new(&s->auth)
-                                             : auth_token_file_new(&s->auth, s->config->token_file, &faults);
+        int r = auth_method_new(&s->auth, s->main, s->config, &faults);
 
         if (r >= 0)
                 r = attempts_new(&s->attempts);
@@ -373,8 +374,6 @@ static void server_done(Server *s) {
         stopper_free(s->stopper); /* its mail was the shards' last */
         timer_free(s->sweep);
         timer_free(s->watch);
-        login_cancel_all(s);
-        tunnel_request_cancel_all(s);
         auth_free(s->auth);
         attempts_free(s->attempts);
         crowd_free(s->crowd);
