@@ -89,12 +89,11 @@ static void question_finish(HookQuestion *q, User *user, const char *why) {
 }
 
 static void question_log(const HookQuestion *q, const char *cause) {
-        log_struct(
-                LOG_WARNING,
-                LOG_FIELDS({ "PGROK_EVENT", "webhook" }, { "PGROK_CLIENT", q->label },
-                           { "PGROK_USER", q->user ? q->user->name : NULL }),
-                "The webhook can't be asked about a %s of client %s from %s, which is therefore refused: %s",
-                q->event == WEBHOOK_LOGIN ? "login" : "tunnel", q->label, q->address, cause);
+        log_struct(LOG_WARNING,
+                   LOG_FIELDS({ "PGROK_EVENT", "webhook" }, { "PGROK_CLIENT", q->label },
+                              { "PGROK_USER", q->user ? q->user->name : NULL }),
+                   "The webhook has no answer about a %s from %s, which is therefore refused: %s",
+                   q->event == WEBHOOK_LOGIN ? "login" : "tunnel", q->address, cause);
 }
 
 /* CAUSE is for the log, half a sentence. */

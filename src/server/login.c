@@ -301,19 +301,33 @@ void login_post(Shard *sh, Stream *stream, Buffer *rest, Mux *mux, const Message
 typedef struct Logout {
         Mail mail;
         char *client_id; /* owned */
+        User *user;      /* a reference */
+        Address peer;
         uint64_t id;
         unsigned worker;
 } Logout;
 
+static void logout_free(Logout *l) {
+        free(l->client_id);
+        user_unref(l->user);
+        free(l);
+}
+
 static void on_logout(Worker *w, Mail *mail) {
         Logout *l = container_of(mail, Logout, mail);
         Server *s = w->userdata;
+        char label[SESSION_LABEL_MAX];
+        AuthClient client = {
+                .user = l->user,
+                .client_label = session_label(l->client_id, label),
+                .peer = &l->peer,
+        };
 
         registry_logout(s->registry, l->client_id, l->id, clock_usec());
         server_session_ended(s, l->worker);
+        auth_logout(s->auth, &client);
         server_retry_parked(s); /* visitors that found it dead: there may be another one */
-        free(l->client_id);
-        free(l);
+        logout_free(l);
 }
 
 void logout_post(Shard *sh, const SessionSpec *spec) {
@@ -324,6 +338,8 @@ void logout_post(Shard *sh, const SessionSpec *spec) {
                 free(l);
                 return;
         }
+        l->user = user_ref(spec->user);
+        l->peer = spec->peer;
         l->id = spec->id;
         l->worker = sh->worker->index;
         worker_post(sh->server->main, &l->mail, on_logout);

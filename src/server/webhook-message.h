@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What is asked of an operator's HTTP server about clients, and what it answers: pure logic. An answer that
- * could be read in two ways is none. */
+/* What is asked of an operator's HTTP server about clients, and what it answers: pure logic. What is
+ * not quite right is no answer. */
 
 #include <stdbool.h>
 #include <stddef.h>
