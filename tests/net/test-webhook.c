@@ -1,70 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "fixture.h"
-
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
+#include "hook-fixture.h"
 
 #include "net/webhook.h"
 
 #define TIMEOUT_USEC (10 * USEC_PER_SEC)
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-/* ---- the far side: a server by hand ---- */
-
-static int server = -1; /* listens */
-static char url[64];
-
-static void set_up_server(void) {
-        struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-        socklen_t n = sizeof(in);
-
-        server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        assert_int_equal(bind(server, (struct sockaddr*) &in, n), 0);
-        assert_int_equal(listen(server, 64), 0);
-        assert_int_equal(getsockname(server, (struct sockaddr*) &in, &n), 0);
-        snprintf(url, sizeof(url), "http://127.0.0.1:%u/hook?a=b", ntohs(in.sin_port));
-}
-
-/* Each test has a worker and a server of its own. */
-static int set_up(void **state) {
-        set_up_server();
-        return worker_set_up(state);
-}
-
-static int tear_down(void **state) {
-        server = safe_close(server);
-        return worker_tear_down(state);
-}
-
-static int server_accept(void) {
-        int fd = -1;
-
-        turn_while((fd = accept4(server, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) < 0);
-        return fd;
-}
-
-/* Reads one request, which ends with BODY. Returns it, owned by the caller. */
-static char *server_read(int fd, const char *body) {
-        char request[4096];
-        size_t n = 0;
-
-        do {
-                ssize_t k = -1;
-
-                turn_while((k = recv(fd, request + n, sizeof(request) - 1 - n, 0)) < 0 && errno == EAGAIN);
-                assert_true(k > 0);
-                n += (size_t) k;
-                request[n] = '\0';
-        } while (!strstr(request, "\r\n\r\n") || !str_has_suffix(request, body));
-        return strdup(request);
-}
-
-static void server_answer(int fd, const char *answer) {
-        far_send(fd, answer, strlen(answer));
-}
-
-/* ---- this side ---- */
 
 typedef struct Result {
         unsigned n_called;
@@ -97,7 +37,7 @@ static void result_done(Result *r) {
 }
 
 static Webhook *make_hook(const char *secret, uint64_t timeout_usec) {
-        WebhookOptions options = { .url = url, .secret = secret, .timeout_usec = timeout_usec };
+        WebhookOptions options = { .url = hook_url, .secret = secret, .timeout_usec = timeout_usec };
         Webhook *h = NULL;
         char *why = NULL;
 
@@ -117,9 +57,9 @@ static void exchange(const char *answer, Result *r) {
         _cleanup_close_ int fd = -1;
 
         post(h, r);
-        fd = server_accept();
-        free(server_read(fd, "{\"a\":1}"));
-        server_answer(fd, answer);
+        fd = hook_accept();
+        free(hook_read(fd, "{\"a\":1}"));
+        hook_answer(fd, answer);
         turn_while(r->n_called == 0);
         webhook_free(h);
 }
@@ -192,9 +132,9 @@ static void test_a_question_is_a_signed_post_and_its_answer_comes_back(void **st
         const char *sent;
 
         post(h, &r);
-        fd = server_accept();
-        request = server_read(fd, "{\"a\":1}");
-        server_answer(fd, "HTTP/1.1 201 Made\r\nContent-Length: 5\r\n\r\nhello");
+        fd = hook_accept();
+        request = hook_read(fd, "{\"a\":1}");
+        hook_answer(fd, "HTTP/1.1 201 Made\r\nContent-Length: 5\r\n\r\nhello");
         turn_while(r.n_called == 0);
         assert_int_equal(r.error, 0);
         assert_int_equal(r.status, 201);
@@ -219,8 +159,8 @@ static void test_without_a_secret_nothing_is_signed(void **state _unused_) {
         Result r = {};
 
         post(h, &r);
-        fd = server_accept();
-        request = server_read(fd, "{\"a\":1}");
+        fd = hook_accept();
+        request = hook_read(fd, "{\"a\":1}");
         assert_null(strstr(request, "Signature"));
         webhook_free(h);
 }
@@ -234,9 +174,9 @@ static void test_a_connection_is_used_again(void **state _unused_) {
 
                 post(h, &r);
                 if (i == 0)
-                        fd = server_accept();
-                free(server_read(fd, "{\"a\":1}"));
-                server_answer(fd, OK);
+                        fd = hook_accept();
+                free(hook_read(fd, "{\"a\":1}"));
+                hook_answer(fd, OK);
                 turn_while(r.n_called == 0);
                 assert_string_equal(r.body, "ok");
                 result_done(&r);
@@ -252,9 +192,9 @@ static void test_a_connection_that_was_closed_meanwhile_is_replaced(void **state
                 Result r = {};
 
                 post(h, &r);
-                fd = server_accept();
-                free(server_read(fd, "{\"a\":1}"));
-                server_answer(fd, OK);
+                fd = hook_accept();
+                free(hook_read(fd, "{\"a\":1}"));
+                hook_answer(fd, OK);
                 turn_while(r.n_called == 0);
                 assert_int_equal(r.error, 0);
                 result_done(&r);
@@ -314,7 +254,7 @@ static void test_nobody_there_fails_with_a_reason(void **state _unused_) {
         Webhook *h = make_hook(NULL, TIMEOUT_USEC);
         Result r = {};
 
-        server = safe_close(server);
+        hook_close();
         post(h, &r);
         turn_while(r.n_called == 0);
         assert_int_equal(r.error, -EIO);
@@ -329,9 +269,9 @@ static void test_who_answers_too_late_is_not_waited_for(void **state _unused_) {
         Result r = {};
 
         post(h, &r);
-        fd = server_accept();
-        free(server_read(fd, "{\"a\":1}"));
-        server_answer(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no");
+        fd = hook_accept();
+        free(hook_read(fd, "{\"a\":1}"));
+        hook_answer(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no");
         turn_while(r.n_called == 0);
         assert_int_equal(r.error, -ETIMEDOUT);
         assert_int_equal(r.n, 0);
@@ -349,12 +289,11 @@ static void test_calls_beyond_the_bound_wait_for_their_turn(void **state _unused
         for (size_t i = 0; i < ELEMENTSOF(results); i++)
                 post(h, &results[i]);
         for (size_t i = 0; i < ELEMENTSOF(fds); i++)
-                fds[i] = server_accept();
-        turn_for(50 * USEC_PER_MSEC);
-        assert_int_equal(accept(server, NULL, NULL), -1);
+                fds[i] = hook_accept();
+        hook_expect_nobody();
         for (unsigned i = 0; i < 3; i++) { /* one connection carries all three */
-                free(server_read(fds[0], "{\"a\":1}"));
-                server_answer(fds[0], OK);
+                free(hook_read(fds[0], "{\"a\":1}"));
+                hook_answer(fds[0], OK);
         }
         turn_while(results[WEBHOOK_CALLS_MAX].n_called == 0 || results[WEBHOOK_CALLS_MAX + 1].n_called == 0);
         webhook_free(h);
@@ -392,8 +331,8 @@ static void test_a_cancelled_call_is_never_answered(void **state _unused_) {
         Result cancelled = {}, r = {};
 
         assert_int_equal(webhook_post(h, &call, strdup("x"), on_reply, &cancelled), 0);
-        fd = server_accept();
-        free(server_read(fd, "x"));
+        fd = hook_accept();
+        free(hook_read(fd, "x"));
         webhook_cancel(call);
         webhook_cancel(NULL);
         far_expect_end(fd);
@@ -401,9 +340,9 @@ static void test_a_cancelled_call_is_never_answered(void **state _unused_) {
         webhook_cancel(call); /* before it has begun */
         close(TAKE_FD(fd));
         post(h, &r);
-        fd = server_accept();
-        free(server_read(fd, "{\"a\":1}"));
-        server_answer(fd, OK);
+        fd = hook_accept();
+        free(hook_read(fd, "{\"a\":1}"));
+        hook_answer(fd, OK);
         turn_while(r.n_called == 0);
         assert_int_equal(cancelled.n_called, 0);
         webhook_free(h);
@@ -416,11 +355,11 @@ static void test_an_answer_may_lead_to_a_question(void **state _unused_) {
         Result second = {}, first = { .again = h, .next = &second };
 
         post(h, &first);
-        fd = server_accept();
-        free(server_read(fd, "{\"a\":1}"));
-        server_answer(fd, OK);
-        free(server_read(fd, "again"));
-        server_answer(fd, OK);
+        fd = hook_accept();
+        free(hook_read(fd, "{\"a\":1}"));
+        hook_answer(fd, OK);
+        free(hook_read(fd, "again"));
+        hook_answer(fd, OK);
         turn_while(second.n_called == 0);
         assert_int_equal(first.n_called, 1);
         webhook_free(h);
@@ -439,8 +378,6 @@ static void test_a_proxy_of_the_environment_is_ignored(void **state _unused_) {
         assert_int_equal(r.status, 200);
         result_done(&r);
 }
-
-#define hook_test(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void) {
         const struct CMUnitTest tests[] = {
