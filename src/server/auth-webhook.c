@@ -18,8 +18,9 @@
 /* A question is one call of the hook. Several logins may wait for one: a client that comes back over several
  * connections, or tries again and again, is one question. A tunnel's question is its own. */
 
-#define LOGOUTS_MAX 256 /* told at a time: a crowd that leaves must not stand in the way of those who come \
-                         */
+#define WAITING_MAX 1024 /* for answers, with their connections */
+#define WAITING_PER_ADDRESS_MAX 128
+#define LOGOUTS_MAX 256 /* told at a time: who leaves must not stand in the way of who comes */
 
 typedef struct HookAuth HookAuth;
 typedef struct HookPending HookPending;
@@ -38,20 +39,23 @@ struct HookQuestion {
         WebhookEvent event;
         WebhookCall *call;     /* owned; NULL once it is answered */
         HookPending *pendings; /* owned */
-        WebhookKey key;        /* a login's */
-        bool listed;           /* a login's: others may join, and the answer may be remembered */
-        User *user;            /* a tunnel's: a reference */
-        char *label;           /* owned */
+        unsigned n_pendings;
+        WebhookKey key; /* a login's */
+        bool listed;    /* a login's: others may join, and the answer may be remembered */
+        User *user;     /* a tunnel's: a reference */
+        char *label;    /* owned */
         char address[ADDRESS_TEXT_MAX];
+        HookQuestion *prev, *next;
         UT_hash_handle hh;
 };
 
 struct HookAuth {
         Auth auth;
-        Webhook *hook;        /* owned */
-        WebhookUsers *users;  /* owned */
-        WebhookCache *cache;  /* owned */
-        HookQuestion *logins; /* by key: those that are listed */
+        Webhook *hook;           /* owned */
+        WebhookUsers *users;     /* owned */
+        WebhookCache *cache;     /* owned */
+        HookQuestion *questions; /* owned */
+        HookQuestion *logins;    /* borrowed; by key: those that are listed */
         unsigned n_logouts;
 };
 
@@ -69,6 +73,7 @@ static void question_unlist(HookQuestion *q) {
 
 static void question_free(HookQuestion *q) {
         question_unlist(q);
+        DL_DELETE(q->auth->questions, q);
         webhook_cancel(q->call);
         user_unref(q->user);
         free(q->label);
@@ -98,7 +103,11 @@ static void question_log(const HookQuestion *q, const char *cause) {
 
 /* CAUSE is for the log, half a sentence. */
 static void question_fail(HookQuestion *q, const char *cause, bool late) {
+        HookPending *p;
+
         question_log(q, cause);
+        DL_FOREACH(q->pendings, p)
+                p->pending.undecided = true;
         question_finish(q, NULL,
                         late ? "The server's authentication service did not answer in time; try again later"
                              : "The server can't reach a decision at the moment; try again later");
@@ -172,6 +181,7 @@ static int question_new(HookQuestion **ret, HookAuth *a, WebhookEvent event, con
         q->auth = a;
         q->event = event;
         strcpy(q->address, address);
+        DL_APPEND(a->questions, q);
         *ret = q;
         return 0;
 }
@@ -183,10 +193,25 @@ static int question_post(HookQuestion *q, const WebhookQuestion *what) {
         return body ? webhook_post(q->auth->hook, &q->call, body, on_question_reply, q) : -ENOMEM;
 }
 
+/* Each who waits holds a connection: there may be so many, and so many from one address. */
+static bool may_wait(const HookAuth *a, const char *address) {
+        unsigned total = 0, here = 0;
+        HookQuestion *q;
+
+        DL_FOREACH(a->questions, q) {
+                total += q->n_pendings;
+                here += streq(q->address, address) ? q->n_pendings : 0;
+        }
+        return total < WAITING_MAX && here < WAITING_PER_ADDRESS_MAX;
+}
+
 /* One more waits for Q. */
 static int question_join(HookQuestion *q, AuthPending **ret, AuthAnswerFn answer, void *userdata) {
-        HookPending *p = new0(HookPending, 1);
+        HookPending *p;
 
+        if (!may_wait(q->auth, q->address))
+                return -ENOBUFS;
+        p = new0(HookPending, 1);
         if (!p)
                 return -ENOMEM;
         p->pending.auth = &q->auth->auth;
@@ -194,6 +219,7 @@ static int question_join(HookQuestion *q, AuthPending **ret, AuthAnswerFn answer
         p->answer = answer;
         p->userdata = userdata;
         DL_APPEND(q->pendings, p);
+        q->n_pendings++;
         *ret = &p->pending;
         return 0;
 }
@@ -203,12 +229,8 @@ static int question_ask(HookQuestion *q, const WebhookQuestion *what, AuthPendin
                         void *userdata) {
         int r = question_post(q, what);
 
-        if (r == -ENOBUFS) {
+        if (r == -ENOBUFS)
                 question_log(q, "too many questions wait for their answers");
-                answer(NULL, NULL, "The server has too many clients to check; try again later", userdata);
-                question_free(q);
-                return 0;
-        }
         if (r >= 0)
                 r = question_join(q, ret, answer, userdata);
         if (r < 0)
@@ -289,6 +311,7 @@ static void hook_auth_cancel(AuthPending *pending) {
         HookQuestion *q = p->question;
 
         DL_DELETE(q->pendings, p);
+        q->n_pendings--;
         free(p);
         if (!q->pendings && q->call) /* else it is being answered */
                 question_free(q);

@@ -62,13 +62,14 @@ struct Auth {
 
 /* The same, for a question that is not answered yet; freed by its method once it is. */
 struct AuthPending {
-        Auth *auth; /* borrowed */
+        Auth *auth;     /* borrowed */
+        bool undecided; /* once it is answered: no, but only because nobody could say */
 };
 
 #define AUTH_POLL_USEC (400 * UINT64_C(1000))
 
 /* Return 0 (*RET is NULL when the answer has been given already), or a negative errno: then there will be no
- * answer. */
+ * answer (-ENOBUFS: too many questions wait for theirs). */
 int auth_ask(Auth *a, const AuthQuestion *q, AuthPending **ret, AuthAnswerFn answer, void *userdata);
 int auth_ask_tunnel(Auth *a, const AuthClient *c, const MessageReqTunnel *m, AuthPending **ret,
                     AuthAnswerFn answer, void *userdata);

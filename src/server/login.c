@@ -14,6 +14,7 @@
 #include "server/session-mux.h"
 
 #define OUT_OF_MEMORY "The server is out of memory"
+#define TOO_BUSY "The server has too many logins to check; try again later"
 
 struct Login {
         Mail mail;
@@ -186,13 +187,16 @@ static void login_fail(Login *l, const char *why) {
 
 static void on_auth_answer(AuthPending *p, User *user, const char *why, void *userdata) {
         Login *l = userdata;
+        bool undecided = p && p->undecided; /* not the client's fault */
         _cleanup_free_ char *reason = NULL;
 
         if (p) {
                 DL_DELETE(l->server->logins, l);
                 l->pending = NULL;
         }
-        if (!user)
+        if (undecided)
+                login_refuse(l, LOG_WARNING, why);
+        else if (!user)
                 login_fail(l, why);
         else if (login_check(l, user, &reason) < 0)
                 login_fail(l, reason ? reason : OUT_OF_MEMORY);
@@ -205,6 +209,7 @@ static void login_ask(Login *l) {
         const MessageAuth *m = &l->auth.auth;
         char label[SESSION_LABEL_MAX];
         AuthPending *pending;
+        int r;
         AuthQuestion q = {
                 .token = message_str(m->user),
                 .peer = &l->spec.peer,
@@ -215,8 +220,9 @@ static void login_ask(Login *l) {
                 .certificate_user = l->certificate_user,
         };
 
-        if (auth_ask(s->auth, &q, &pending, on_auth_answer, l) < 0)
-                login_refuse(l, LOG_WARNING, OUT_OF_MEMORY);
+        r = auth_ask(s->auth, &q, &pending, on_auth_answer, l);
+        if (r < 0)
+                login_refuse(l, LOG_WARNING, r == -ENOBUFS ? TOO_BUSY : OUT_OF_MEMORY);
         else if (pending) {
                 l->pending = pending;
                 DL_APPEND(s->logins, l);

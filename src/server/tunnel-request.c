@@ -99,9 +99,12 @@ static void on_tunnel_request(Worker *w _unused_, Mail *mail) {
         AuthClient client = { .user = r->user, .client_label = r->label, .peer = &r->peer };
         Server *s = r->server;
         AuthPending *pending;
+        int q = auth_ask_tunnel(s->auth, &client, &r->request.req_tunnel, &pending, on_auth_answer, r);
 
-        if (auth_ask_tunnel(s->auth, &client, &r->request.req_tunnel, &pending, on_auth_answer, r) < 0)
-                tunnel_request_decided(r, "The server is out of memory");
+        if (q < 0)
+                tunnel_request_decided(r, q == -ENOBUFS
+                                                  ? "The server has too many tunnels to check; try again later"
+                                                  : "The server is out of memory");
         else if (pending) {
                 r->pending = pending;
                 DL_APPEND(s->requests, r);

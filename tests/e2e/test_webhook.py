@@ -154,6 +154,17 @@ def test_what_is_no_clear_yes_is_a_no(place, hook, raw, cause):
     assert "try again" in error and cause not in error
 
 
+def test_an_outage_of_the_hook_is_not_held_against_the_clients(place, hook):
+    server = hooked(place, hook.url)
+    hook.reply = lambda _: http(b"", 503)
+    for _ in range(15):  # of wrong tokens ten are enough
+        assert "try again" in login(place, server)[1].Error
+    hook.reply = lambda _: http(allow())
+    assert not login(place, server)[1].Error
+    hook.reply = lambda _: http(deny("No"))
+    assert [login(place, server, BOB)[1].Error for _ in range(12)].count("No") < 12
+
+
 def test_a_hook_that_is_dead_denies_with_the_cause_in_the_log(place, hook):
     server = hooked(place, hook.url)
     hook.close()

@@ -184,6 +184,33 @@ static void test_a_question_that_nobody_waits_for_ends(void **state _unused_) {
         auth_free(auth);
 }
 
+static void test_so_many_wait_from_one_address(void **state _unused_) {
+        Auth *auth = make_auth("60s");
+        _cleanup_close_ int fd = begin(auth, "other");
+        Answer answers[128] = {}, more = {};
+        AuthPending *pending;
+        Address peer;
+        AuthQuestion q = {
+                .token = "more", .peer = &peer, .client_label = "", .os = "", .arch = "", .version = ""
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(answers); i++) {
+                _cleanup_free_ char *token = str_format("%zu", i / 2);
+
+                ask(auth, token, &answers[i]);
+        }
+        assert_int_equal(address_parse("192.0.2.1:1", &peer), 0);
+        assert_int_equal(auth_ask(auth, &q, &pending, on_answer, &more), -ENOBUFS);
+        q.token = "0"; /* an equal one is under way */
+        assert_int_equal(auth_ask(auth, &q, &pending, on_answer, &more), -ENOBUFS);
+        assert_int_equal(address_parse("192.0.2.2:1", &peer), 0);
+        assert_int_equal(auth_ask(auth, &q, &more.pending, on_answer, &more), 0);
+        for (size_t i = 0; i < ELEMENTSOF(answers); i++)
+                auth_cancel(answers[i].pending);
+        auth_cancel(more.pending);
+        auth_free(auth);
+}
+
 static void test_a_tunnel_is_asked_each_time(void **state _unused_) {
         Auth *auth = make_auth("60s");
         _cleanup_close_ int fd = begin(auth, "a");
@@ -241,6 +268,7 @@ int main(void) {
                 hook_test(test_an_answer_from_before_forgetting_is_not_remembered),
                 hook_test(test_equal_questions_are_one_for_those_who_still_wait),
                 hook_test(test_a_question_that_nobody_waits_for_ends),
+                hook_test(test_so_many_wait_from_one_address),
                 hook_test(test_a_tunnel_is_asked_each_time),
                 hook_test(test_what_the_files_lack_is_told),
         };
