@@ -5,7 +5,6 @@
 #include <uthash.h>
 #include <utlist.h>
 
-#include "base/files.h"
 #include "base/log.h"
 #include "base/parse.h"
 #include "base/str.h"
@@ -13,6 +12,7 @@
 #include "net/webhook.h"
 #include "server/webhook-cache.h"
 #include "server/webhook-message.h"
+#include "server/webhook-secret.h"
 #include "server/webhook-users.h"
 
 /* A question is one call of the hook. Several logins may wait for one: a client that comes back over several
@@ -376,32 +376,6 @@ static const AuthOps hook_auth_ops = {
 
 /* ---- set-up ---- */
 
-/* The file to read the secret from, owned by the caller, or NULL for none. */
-static char *find_secret_file(const AuthWebhookOptions *o) {
-        const char *credentials = getenv("CREDENTIALS_DIRECTORY");
-        _cleanup_free_ char *file = NULL;
-
-        if (!str_is_empty(o->secret_file))
-                return strdup(o->secret_file);
-        if (str_is_empty(credentials))
-                return NULL;
-        file = str_format("%s/webhook.secret", credentials);
-        return file && access(file, F_OK) == 0 ? TAKE_PTR(file) : NULL;
-}
-
-static int read_secret(const AuthWebhookOptions *o, char **ret, ConfigList *faults) {
-        _cleanup_free_ char *file = find_secret_file(o);
-        int r = file ? files_read_word(file, WEBHOOK_SECRET_BYTES_MAX, ret) : 0;
-
-        if (r >= 0 || r == -ENOMEM)
-                return r;
-        r = config_list_take(
-                faults,
-                str_format("%s: %s", file,
-                           r == -EINVAL ? "the webhook's secret is expected in it, one word" : strerror(-r)));
-        return r < 0 ? r : -EINVAL;
-}
-
 /* libcurl would find out at the first question. */
 static int check_ca_file(const char *file, ConfigList *faults) {
         TlsClient *tls = NULL;
@@ -440,7 +414,7 @@ static int hook_auth_set_up(HookAuth *a, Worker *w, const AuthWebhookOptions *o,
 int auth_webhook_new(Auth **ret, Worker *w, const AuthWebhookOptions *o, ConfigList *faults) {
         _cleanup_free_ char *secret = NULL;
         HookAuth *a;
-        int r = read_secret(o, &secret, faults), q = check_ca_file(o->ca_file, faults);
+        int r = webhook_secret_read(o->secret_file, &secret, faults), q = check_ca_file(o->ca_file, faults);
 
         if (r < 0 || q < 0)
                 return r < 0 ? r : q;
