@@ -57,8 +57,8 @@ int files_read_word(const char *path, size_t max, char **word) {
         k = read(fd, text, max + 2);
         if (k < 0)
                 return -errno;
-        s = str_trim(text);
-        r = *s && strlen(s) <= max && !strpbrk(s, " \t\r\n") ? str_replace(word, s) : -EINVAL;
+        s = strlen(text) == (size_t) k ? str_trim(text) : NULL; /* else there is a NUL in it */
+        r = s && *s && strlen(s) <= max && !strpbrk(s, " \t\r\n") ? str_replace(word, s) : -EINVAL;
         explicit_bzero(text, max + 2);
         return r;
 }

@@ -94,6 +94,36 @@ static void test_state_is_where_xdg_says(void **state _unused_) {
         assert_string_equal(from_home, "/home/alice/.local/state/pgrok");
 }
 
+static void test_one_word_is_read_and_nothing_else(void **state _unused_) {
+        static const struct {
+                const char *text;
+                size_t n;
+                const char *word; /* NULL: refused */
+        } cases[] = {
+                { "word", 4, "word" },
+                { "word\n", 5, "word" },
+                { " 12345678\n", 10, "12345678" },
+                { "", 0, NULL },
+                { "\n", 1, NULL },
+                { "two words", 9, NULL },
+                { "two\nlines\n", 10, NULL },
+                { "123456789", 9, NULL }, /* too long */
+                { "wo\0rd", 5, NULL },
+        };
+        _cleanup_free_ char *path = path_of("word"), *word = strdup("before"), *missing = path_of("missing");
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                int r;
+
+                assert_true(str_replace(&word, "before") >= 0);
+                assert_int_equal(files_replace(path, cases[i].text, cases[i].n, 0600), 0);
+                r = files_read_word(path, 8, &word);
+                assert_int_equal(r, cases[i].word ? 0 : -EINVAL);
+                assert_string_equal(word, cases[i].word ? cases[i].word : "before");
+        }
+        assert_int_equal(files_read_word(missing, 8, &word), -ENOENT);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void) {
@@ -102,6 +132,7 @@ int main(void) {
                 TEST(test_what_an_interrupted_writer_left_is_no_obstacle_and_not_followed),
                 TEST(test_a_failure_leaves_the_old_file),
                 TEST(test_folders_are_made_with_those_above_them),
+                TEST(test_one_word_is_read_and_nothing_else),
                 TEST(test_state_is_where_xdg_says),
         };
 
