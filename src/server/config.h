@@ -46,6 +46,6 @@ typedef struct ServerSetting {
 int server_config_load(ServerConfig *c, const ConfigList *paths, const ServerSetting *settings,
                        size_t n_settings, bool dev, ConfigList *ret_faults);
 
-/* Whether the files that C names can be used: certificate, key, tokens, the webhook's secret. Returns as above. */
+/* Whether the files that C names can be used: certificate, key, tokens, the secret. Returns as above. */
 int server_config_check_files(const ServerConfig *c, ConfigList *ret_faults);
 void server_config_done(ServerConfig *c);

@@ -12,9 +12,9 @@ int hook_set_up(void **state) {
         socklen_t n = sizeof(in);
 
         server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        assert_int_equal(bind(server, (struct sockaddr*) &in, n), 0);
+        assert_int_equal(bind(server, (struct sockaddr *) &in, n), 0);
         assert_int_equal(listen(server, 64), 0);
-        assert_int_equal(getsockname(server, (struct sockaddr*) &in, &n), 0);
+        assert_int_equal(getsockname(server, (struct sockaddr *) &in, &n), 0);
         snprintf(hook_url, sizeof(hook_url), "http://127.0.0.1:%u/hook?a=b", ntohs(in.sin_port));
         return worker_set_up(state);
 }

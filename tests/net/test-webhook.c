@@ -33,7 +33,7 @@ static void on_reply(const WebhookReply *reply, void *userdata) {
 static void result_done(Result *r) {
         free(r->body);
         free(r->why);
-        *r = (Result) {};
+        *r = (Result){};
 }
 
 static Webhook *make_hook(const char *secret, uint64_t timeout_usec) {
@@ -113,9 +113,11 @@ static void test_only_https_and_loopback_are_asked(void **state _unused_) {
 static void test_a_signature_is_the_hmac_of_time_and_body(void **state _unused_) {
         char s[WEBHOOK_SIGNATURE_SIZE];
 
-        /* python3 -c 'import hmac; print(hmac.new(b"secret", b"1700000000.{\"a\":1}", "sha256").hexdigest())' */
+        /* python3 -c 'import hmac; print(hmac.new(b"secret", b"1700000000.{\"a\":1}", "sha256").hexdigest())'
+         */
         assert_int_equal(webhook_sign("secret", 1700000000, "{\"a\":1}", s), 0);
-        assert_string_equal(s, "t=1700000000,v1=49f24e537407743fa4a0242bb63b94b9a47ee99cbbe071ccd8a22550ae411686");
+        assert_string_equal(
+                s, "t=1700000000,v1=49f24e537407743fa4a0242bb63b94b9a47ee99cbbe071ccd8a22550ae411686");
         /* the longest time fits */
         assert_int_equal(webhook_sign("secret", INT64_MAX, "", s), 0);
         assert_int_equal(strlen(s), strlen("t=9223372036854775807,v1=") + 64);

@@ -40,7 +40,7 @@ static void on_answer(AuthPending *p, User *user, const char *why, void *userdat
 static void answer_done(Answer *a) {
         user_unref(a->user);
         free(a->why);
-        *a = (Answer) {};
+        *a = (Answer){};
 }
 
 static void ask(Auth *auth, const char *token, Answer *a) {
@@ -244,8 +244,10 @@ static void test_what_the_files_lack_is_told(void **state _unused_) {
                 AuthWebhookOptions options;
                 const char *fault;
         } cases[] = {
-                { { .url = "https://a.test/", .secret_file = "/nonexistent/secret" }, "/nonexistent/secret: " },
-                { { .url = "https://a.test/", .secret_file = "/dev/null" }, "/dev/null: the webhook's secret" },
+                { { .url = "https://a.test/", .secret_file = "/nonexistent/secret" },
+                  "/nonexistent/secret: " },
+                { { .url = "https://a.test/", .secret_file = "/dev/null" },
+                  "/dev/null: the webhook's secret" },
                 { { .url = "https://a.test/", .ca_file = "/nonexistent/ca" }, "/nonexistent/ca" },
         };
 

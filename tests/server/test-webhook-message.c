@@ -30,7 +30,9 @@ static void test_a_login_is_asked_with_token_and_client(void **state _unused_) {
 }
 
 static void test_a_tunnel_is_asked_with_what_was_wished(void **state _unused_) {
-        MessageReqTunnel m = { .protocol = (char*) "http+https", .subdomain = (char*) "a", .remote_port = 65535 };
+        MessageReqTunnel m = { .protocol = (char*) "http+https",
+                               .subdomain = (char*) "a",
+                               .remote_port = 65535 };
         const WebhookQuestion q = {
                 .event = WEBHOOK_TUNNEL, .user = "alice", .client_id = "c", .address = "::1", .tunnel = &m
         };
@@ -55,15 +57,16 @@ static void test_a_logout_is_told_with_the_user(void **state _unused_) {
 /* ---- answers ---- */
 
 static int parse(WebhookEvent event, const char *body, WebhookAnswer *ret, char **ret_why) {
-        *ret = (WebhookAnswer) {};
+        *ret = (WebhookAnswer){};
         *ret_why = NULL;
         return webhook_answer_parse(event, body, strlen(body), ret, ret_why);
 }
 
 static void test_a_yes_tells_the_user_and_what_it_may(void **state _unused_) {
-        static const char body[] = " {\"policy\":{\"subdomains\":[\"alice\",\"a-*\"],\"max_tunnels\":4,"
-                                   "\"rate\":\"1M\",\"protocols\":\"http,tcp\",\"tcp_ports\":\"20000-20009\"},"
-                                   "\"more\":[{}],\"user\":\"alice\",\"allow\":true}\n";
+        static const char body[] =
+                " {\"policy\":{\"subdomains\":[\"alice\",\"a-*\"],\"max_tunnels\":4,"
+                "\"rate\":\"1M\",\"protocols\":\"http,tcp\",\"tcp_ports\":\"20000-20009\"},"
+                "\"more\":[{}],\"user\":\"alice\",\"allow\":true}\n";
         WebhookAnswer a;
         char *why;
 
@@ -155,7 +158,8 @@ static void test_what_is_no_clear_yes_is_no_answer(void **state _unused_) {
                 { "{\"allow\":true,\"user\":\"a\",\"policy\":{\"max_tunnels\":{}}}", "max_tunnels" },
                 { "{\"allow\":true,\"user\":\"a\",\"policy\":{\"subdomains\":[]}}", "subdomains" },
                 { "{\"allow\":true,\"user\":\"a\",\"policy\":{\"subdomains\":[\"a\",7]}}", "subdomains" },
-                { "{\"allow\":true,\"user\":\"a\",\"policy\":{\"subdomains\":[\"a\",\"b,c\"]}}", "subdomains" },
+                { "{\"allow\":true,\"user\":\"a\",\"policy\":{\"subdomains\":[\"a\",\"b,c\"]}}",
+                  "subdomains" },
                 { "{\"allow\":true,\"user\":\"a\",\"policy\":{\"subdomains\":[[\"a\"]]}}", "subdomains" },
                 { "{\"allow\":true,\"user\":\"a\",\"policy\":{\"subdomains\":\"a\\u0000b\"}}", "subdomains" },
                 { "{\"allow\":true,\"user\":\"a\",\"policy\":{\"subdomains\":\"\"}}", "subdomains" },
