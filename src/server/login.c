@@ -310,7 +310,7 @@ typedef struct Logout {
         User *user;      /* a reference */
         Address peer;
         uint64_t id;
-        unsigned worker;
+        unsigned worker, number;
 } Logout;
 
 static void logout_free(Logout *l) {
@@ -331,7 +331,8 @@ static void on_logout(Worker *w, Mail *mail) {
 
         registry_logout(s->registry, l->client_id, l->id, clock_usec());
         server_session_ended(s, l->worker);
-        auth_logout(s->auth, &client);
+        if (l->number == 0) /* the others come and go with it */
+                auth_logout(s->auth, &client);
         server_retry_parked(s); /* visitors that found it dead: there may be another one */
         logout_free(l);
 }
@@ -347,6 +348,7 @@ void logout_post(Shard *sh, const SessionSpec *spec) {
         l->user = user_ref(spec->user);
         l->peer = spec->peer;
         l->id = spec->id;
+        l->number = spec->number;
         l->worker = sh->worker->index;
         worker_post(sh->server->main, &l->mail, on_logout);
 }
