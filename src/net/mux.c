@@ -47,6 +47,7 @@ struct Mux {
         Yamux yamux;
         const MuxEvents *events; /* borrowed */
         void *userdata;
+        Buffer *head;   /* owned: was read before there was a mux; NULL once it is taken */
         Buffer *out;    /* owned; NULL when empty */
         bool out_begun; /* part of `out` is written: nothing may go in front */
         ReadyItem flush;
@@ -193,11 +194,15 @@ static bool mux_make_out_room(Mux *m) {
         return mux_room(m) >= least && mux_out(m);
 }
 
+static void on_mux_event(Stream *s, unsigned events, void *userdata);
+
 static void on_mux_flush(ReadyItem *item) {
         Mux *m = container_of(item, Mux, flush);
 
         if (m->has_ended)
                 m->events->ended(m, m->error, m->userdata);
+        else if (m->head)
+                on_mux_event(m->transport, STREAM_READABLE | STREAM_WRITABLE, m);
         else
                 mux_flush(m);
 }
@@ -388,18 +393,20 @@ static void mux_destroy(Mux *m);
 /* Returns bytes read, 0 at the end, or a negative errno; -ESHUTDOWN when the mux is gone. */
 static ssize_t mux_read(Mux *m) {
         BufferPool *pool = mux_pool(m);
-        Buffer *b = buffer_get(pool);
+        Buffer *b = m->head ? TAKE_PTR(m->head) : buffer_get(pool);
         ssize_t k;
 
         if (!b)
                 return -ENOMEM;
-        k = stream_read(m->transport, b->data, BUFFER_BYTES);
+        k = (ssize_t) buffer_length(b);
+        if (k == 0)
+                k = stream_read(m->transport, b->data, BUFFER_BYTES);
         if (k > 0) {
                 int r;
 
                 m->heard_usec = clock_usec();
                 m->busy = true;
-                r = yamux_input(&m->yamux, b->data, (size_t) k);
+                r = yamux_input(&m->yamux, buffer_head(b), (size_t) k);
                 m->busy = false;
                 if (r < 0)
                         k = r;
@@ -719,6 +726,11 @@ int mux_new(Mux **ret, Stream *transport, bool is_client, const MuxEvents *event
         return 0;
 }
 
+void mux_set_head(Mux *m, Buffer *head) {
+        m->head = head;
+        mux_schedule_flush(m); /* where it is taken: no event of the transport announces it */
+}
+
 void mux_set_events(Mux *m, const MuxEvents *events, void *userdata) {
         m->events = events;
         m->userdata = userdata;
@@ -811,6 +823,7 @@ static void mux_close(Mux *m) {
 static void mux_destroy(Mux *m) {
         if (m->transport->worker)
                 worker_unflush(m->transport->worker, &m->flush);
+        buffer_put(m->transport->worker ? mux_pool(m) : NULL, m->head);
         buffer_put(m->transport->worker ? mux_pool(m) : NULL, m->out);
         stream_free(m->transport);
         free(m);

@@ -31,6 +31,9 @@ typedef struct MuxEvents {
 /* Owns TRANSPORT on success. EVENTS and USERDATA are borrowed. Returns 0 or -ENOMEM. loop: TRANSPORT's */
 int mux_new(Mux **ret, Stream *transport, bool is_client, const MuxEvents *events, void *userdata);
 
+/* HEAD: bytes of a new mux's transport that were read before; they come before all others. Owns HEAD. */
+void mux_set_head(Mux *m, Buffer *head);
+
 /* For a new owner. */
 void mux_set_events(Mux *m, const MuxEvents *events, void *userdata);
 

@@ -298,6 +298,37 @@ static void test_a_breach_of_the_rules_ends_with_go_away(void **state _unused_) 
         close(far);
 }
 
+/* Cut in the middle of a frame, and with nothing to come that would announce it. */
+static void test_bytes_that_were_read_before_the_mux_come_first(void **state _unused_) {
+        static const uint8_t data[] = { 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 5, 'h', 'e', 'l', 'l', 'o' };
+        static const uint8_t ack[] = { 0, 1, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0 };
+        Buffer *head = buffer_get(NULL);
+        int far;
+
+        start_mux_towards(&server, &far);
+        assert_int_equal(buffer_append(head, "xx", 2), 0);
+        assert_int_equal(buffer_append(head, data, 14), 0);
+        buffer_consume(head, 2);
+        mux_set_head(server.mux, head);
+        turn_while(!server.arrived);
+        far_expect(far, ack, 12);
+        far_send(far, data + 14, 3);
+        end_expect(server.arrived, "hello", 5);
+        close(far);
+}
+
+static void test_a_head_that_breaks_the_rules_ends_the_mux(void **state _unused_) {
+        Buffer *head = buffer_get(NULL);
+        int far;
+
+        start_mux_towards(&server, &far);
+        assert_int_equal(buffer_append(head, "GET / HTTP/1.1\r\n", 16), 0);
+        mux_set_head(server.mux, head);
+        turn_while(!server.ended);
+        assert_int_equal(server.error, -EPROTO);
+        close(far);
+}
+
 static void test_a_flood_of_pings_that_reads_no_answer_is_cut_off(void **state _unused_) {
         static uint8_t pings[100000 * 12];
         int far;
@@ -408,6 +439,8 @@ int main(void) {
                 mux_test(test_a_ping_is_answered_though_streams_are_stalled),
                 mux_test(test_a_stalled_connection_costs_one_buffer),
                 mux_test(test_a_breach_of_the_rules_ends_with_go_away),
+                mux_test(test_bytes_that_were_read_before_the_mux_come_first),
+                mux_test(test_a_head_that_breaks_the_rules_ends_the_mux),
                 mux_test(test_a_flood_of_pings_that_reads_no_answer_is_cut_off),
                 mux_test(test_a_farewell_is_sent_before_the_end),
                 mux_test(test_a_mux_moves_to_another_worker_with_all_that_waits),
