@@ -68,6 +68,10 @@ static void on_token_gone(User *user, User *successor, void *userdata) {
                            a->userdata);
 }
 
+static void token_file_tell_known(Auth *auth) {
+        token_table_for_each(token_file(auth)->table, auth->known, auth->userdata);
+}
+
 /* Returns 0, -EINVAL with faults, or -ENOMEM. */
 static int token_file_read(TokenFileAuth *a, ConfigList *faults) {
         TokenTable *table, *older;
@@ -82,6 +86,8 @@ static int token_file_read(TokenFileAuth *a, ConfigList *faults) {
         if (older)
                 token_table_replace(table, older, on_token_gone, &a->auth);
         token_table_free(older);
+        if (a->auth.known)
+                token_file_tell_known(&a->auth);
         return 0;
 }
 
@@ -123,6 +129,7 @@ static const AuthOps token_file_ops = {
         .ask = token_file_ask,
         .poll = token_file_poll,
         .reload = token_file_reload,
+        .tell_known = token_file_tell_known,
         .free = token_file_free,
 };
 

@@ -45,6 +45,13 @@ void auth_set_revoked_fn(Auth *a, AuthRevokedFn fn, void *userdata) {
         a->userdata = userdata;
 }
 
+void auth_set_known_fn(Auth *a, AuthKnownFn fn, void *userdata) {
+        a->known = fn;
+        a->userdata = userdata;
+        if (a->ops->tell_known)
+                a->ops->tell_known(a);
+}
+
 Auth *auth_free(Auth *a) {
         if (a)
                 a->ops->free(a);

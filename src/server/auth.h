@@ -35,6 +35,10 @@ typedef void (*AuthAnswerFn)(AuthPending *p, User *user, const char *why, void *
  * policy; NULL: the user is gone. WHY is half a sentence for the log. All borrowed. */
 typedef void (*AuthRevokedFn)(User *user, User *successor, const char *why, void *userdata);
 
+/* USER may log in, whether or not it ever will: what is its own whether it is there or not can be kept for
+ * it. Borrowed. */
+typedef void (*AuthKnownFn)(User *user, void *userdata);
+
 typedef struct AuthOps {
         int (*ask)(Auth *a, const AuthQuestion *q, AuthPending **ret, AuthAnswerFn answer, void *userdata);
         /* NULL: the policy alone decides. */
@@ -50,6 +54,8 @@ typedef struct AuthOps {
         void (*poll)(Auth *a);
         /* Somebody asks for what is new; logs what is wrong with it. Returns 0 or -EINVAL. NULL: as above. */
         int (*reload)(Auth *a);
+        /* Calls a->known with each user. NULL: they aren't known before they log in. */
+        void (*tell_known)(Auth *a);
         void (*free)(Auth *a);
 } AuthOps;
 
@@ -57,7 +63,8 @@ typedef struct AuthOps {
 struct Auth {
         const AuthOps *ops;
         AuthRevokedFn revoked; /* NULL: nobody asks */
-        void *userdata;        /* borrowed; of revoked */
+        AuthKnownFn known;     /* the same */
+        void *userdata;        /* borrowed; of both */
 };
 
 /* The same, for a question that is not answered yet; freed by its method once it is. */
@@ -84,6 +91,9 @@ int auth_reload(Auth *a);
 
 /* FN is called when a user is revoked; never from within a question. */
 void auth_set_revoked_fn(Auth *a, AuthRevokedFn fn, void *userdata);
+
+/* FN is called with each user that is known now, and each time when there are new ones, with all again. */
+void auth_set_known_fn(Auth *a, AuthKnownFn fn, void *userdata);
 
 /* With nothing pending. Takes NULL; returns NULL. */
 Auth *auth_free(Auth *a);

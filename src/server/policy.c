@@ -49,10 +49,18 @@ static int set_subdomains(Policy *p, const char *value) {
         return for_each_item(p, value, add_subdomain);
 }
 
+/* With or without a port. */
+static bool host_is_valid(const char *s) {
+        char name[HOSTNAME_LENGTH_MAX + 1];
+        uint16_t port;
+
+        return host_header_parse(s, strlen(s), name, &port) >= 0 && hostname_is_valid(name);
+}
+
 static int add_host(Policy *p, const char *item) {
         const char *name = str_skip_prefix(item, "*.");
 
-        if (!streq(item, "*") && !hostname_is_valid(name ? name : item))
+        if (!streq(item, "*") && !host_is_valid(name ? name : item))
                 return -EINVAL;
         return config_list_add(&p->hosts, item);
 }
@@ -237,6 +245,10 @@ static bool port_ranges_contain(const PortRanges *l, uint16_t port) {
 
 bool policy_allows_port(const Policy *p, uint16_t port) {
         return p->tcp_ports.n == 0 || port_ranges_contain(&p->tcp_ports, port);
+}
+
+bool policy_allows_local_port(const Policy *p, uint16_t port) {
+        return port_ranges_contain(&p->local_ports, port);
 }
 
 bool policy_allows_protocol(const Policy *p, unsigned protocol) {

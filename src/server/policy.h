@@ -46,6 +46,7 @@ void policy_done(Policy *p);
 bool policy_allows_label(const Policy *p, const char *label);
 bool policy_allows_host(const Policy *p, const char *host);
 bool policy_allows_port(const Policy *p, uint16_t port);
+bool policy_allows_local_port(const Policy *p, uint16_t port);   /* none unless they are set */
 bool policy_allows_protocol(const Policy *p, unsigned protocol); /* a TunnelProtocol */
 
 bool policy_is_expired(const Policy *p, int64_t now_sec);

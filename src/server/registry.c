@@ -3,70 +3,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <time.h>
-#include <uthash.h>
 #include <utlist.h>
 
 #include "base/parse.h"
 #include "base/str.h"
 #include "net/listener.h"
 #include "server/names.h"
+#include "server/registry-private.h"
 
 #define CLIENT_ID_BYTES 16 /* of a new one: 128 random bits */
 #define CLIENT_ID_LENGTH_MIN 16
 #define CLIENT_ID_LENGTH_MAX 64
-#define INSTANCE_LENGTH_MAX 64
 #define RANDOM_NAME_ATTEMPTS CONFIG_LIST_ITEMS_MAX /* of the patterns of a policy each one */
 #define STICKY_MAX 256        /* a client; beyond, what it gets is new each time */
-#define CLAIMS_MAX 1000000    /* names, and ports, also reserved ones */
 #define AWAY_CLIENTS_FACTOR 4 /* known clients, also away ones, for each that may be here */
-
-/* What a client got without asking for it by name, to get it again. */
-typedef struct Sticky {
-        char *key;  /* owned: "tcp:SUBDOMAIN", or "http#N" for the N-th such request of a session */
-        char *host; /* owned, or NULL */
-        uint16_t port;
-        struct Sticky *next;
-} Sticky;
-
-typedef struct Client {
-        char *id;               /* owned */
-        User *user;             /* a reference */
-        SessionSet sessions;    /* empty: away */
-        Address peer;           /* where session 0 came from */
-        uint64_t away_usec;     /* since when */
-        unsigned n_requests;    /* granted to this session 0 */
-        unsigned n_http, n_tcp; /* among them, without a wish for a name or port */
-        Tunnel *tunnels;        /* references */
-        Sticky *sticky;         /* owned */
-        unsigned n_sticky;
-        /* the process that its sessions are of; "": none can join */
-        char instance[INSTANCE_LENGTH_MAX + 1];
-        UT_hash_handle hh;
-} Client;
-
-/* A name, or a port, and who may have it. */
-typedef struct Claim {
-        char *host;                           /* owned; names only */
-        uint16_t port;                        /* ports only */
-        int fd;                               /* owned, listening; ports only */
-        char *user;                           /* owned */
-        char *client_id;                      /* owned: the last to have it */
-        Tunnel *tunnels[TUNNEL_PROTOCOL_MAX]; /* borrowed from the client's list */
-        uint64_t free_usec;                   /* since when it has none */
-        UT_hash_handle hh;
-} Claim;
-
-struct Registry {
-        RegistryOptions options;
-        pthread_rwlock_t lock;
-        Client *clients; /* owned, by id */
-        Claim *names;    /* owned, by host */
-        Claim *ports;    /* owned, by port */
-        uint16_t next_port;
-        RegistryCounts counts;
-};
 
 int registry_new(Registry **ret, const RegistryOptions *options) {
         Registry *r = new0(Registry, 1);
@@ -94,7 +45,7 @@ static void claim_free(Claim *c) {
         free(c);
 }
 
-static bool claim_is_used(const Claim *c) {
+bool claim_is_used(const Claim *c) {
         for (int p = 0; p < TUNNEL_PROTOCOL_MAX; p++)
                 if (c->tunnels[p])
                         return true;
@@ -108,7 +59,7 @@ static bool claim_allows(const Claim *c, const Client *client) {
         return client->user->name[0] != '\0' || streq(c->client_id, client->id);
 }
 
-static Claim *claim_of_host(Registry *r, const char *host) {
+Claim *claim_of_host(Registry *r, const char *host) {
         Claim *c;
 
         HASH_FIND_STR(r->names, host, c);
@@ -126,7 +77,9 @@ static Claim *claim_of_tunnel(Registry *r, const Tunnel *t) {
         return t->protocol == TUNNEL_TCP ? claim_of_port(r, t->port) : claim_of_host(r, t->host);
 }
 
-static void claim_drop(Registry *r, Claim *c) {
+void claim_drop(Registry *r, Claim *c) {
+        if (c->kept)
+                DL_DELETE(r->hosts, c);
         if (c->host)
                 HASH_DEL(r->names, c);
         else
@@ -134,14 +87,13 @@ static void claim_drop(Registry *r, Claim *c) {
         claim_free(c);
 }
 
-static int claim_set_owner(Claim *c, const Client *client) {
-        int e = str_replace(&c->user, client->user->name);
+static int claim_set_owner(Claim *c, const char *user, const char *client_id) {
+        int e = str_replace(&c->user, user);
 
-        return e < 0 ? e : str_replace(&c->client_id, client->id);
+        return e < 0 ? e : str_replace(&c->client_id, client_id);
 }
 
-/* Returns the claim for HOST, or a new one; NULL when memory is out. */
-static Claim *claim_host(Registry *r, const char *host, const Client *client) {
+Claim *claim_host(Registry *r, const char *host, const char *user, const char *client_id) {
         Claim *c = claim_of_host(r, host);
         bool is_new = !c;
 
@@ -152,7 +104,7 @@ static Claim *claim_host(Registry *r, const char *host, const Client *client) {
                 c->fd = -1;
                 c->host = strdup(host);
         }
-        if (!c->host || claim_set_owner(c, client) < 0) {
+        if (!c->host || claim_set_owner(c, user, client_id) < 0) {
                 if (is_new)
                         claim_free(c);
                 return NULL;
@@ -164,7 +116,7 @@ static Claim *claim_host(Registry *r, const char *host, const Client *client) {
 
 /* ---- clients ---- */
 
-static Client *client_find(Registry *r, const char *id) {
+Client *client_find(Registry *r, const char *id) {
         Client *c;
 
         HASH_FIND_STR(r->clients, id, c);
@@ -233,6 +185,7 @@ static void client_drop_tunnels(Registry *r, Client *c, uint64_t now_usec) {
         }
         c->user->n_tunnels -= c->n_requests;
         c->n_requests = 0;
+        c->attends = false;
 }
 
 static bool client_id_is_usable(const char *id) {
@@ -398,7 +351,7 @@ static void revoke_claims(Registry *r, Claim *table, const char *name, const Use
         Claim *c, *next;
 
         HASH_ITER(hh, table, c, next) {
-                if (!streq(c->user, name))
+                if (!streq(c->user, name) || (c->kept && successor)) /* registry_keep_hosts() sees to those */
                         continue;
                 if (!successor || !client_find(r, c->client_id) ||
                     !(c->host ? host_is_allowed(&r->options.rules, &successor->policy, c->host)
@@ -517,7 +470,7 @@ static int take_name(Registry *r, Grants *g, char **ret_why) {
                                       url ? str_format("The tunnel %s is already registered.", url) : NULL);
                 }
         }
-        g->name = claim_host(r, g->wish.host, g->client);
+        g->name = claim_host(r, g->wish.host, g->client->user->name, g->client->id);
         return g->name ? 0 : -ENOMEM;
 }
 
@@ -527,15 +480,17 @@ static Claim *try_port(Registry *r, uint16_t port, const Client *client) {
         Address address = r->options.tcp_address;
 
         if (c)
-                return !claim_is_used(c) && claim_allows(c, client) && claim_set_owner(c, client) >= 0 ? c
-                                                                                                       : NULL;
+                return !claim_is_used(c) && claim_allows(c, client) &&
+                                       claim_set_owner(c, client->user->name, client->id) >= 0
+                               ? c
+                               : NULL;
         c = new0(Claim, 1);
         if (!c)
                 return NULL;
         address_set_port(&address, port);
         c->port = port;
         c->fd = listener_bind(&address);
-        if (c->fd < 0 || claim_set_owner(c, client) < 0) {
+        if (c->fd < 0 || claim_set_owner(c, client->user->name, client->id) < 0) {
                 claim_free(c);
                 return NULL;
         }
@@ -657,13 +612,17 @@ static void grants_commit(Registry *r, Grants *g, int port_fd, TunnelGrant *ret)
         }
 }
 
+static bool claim_is_new(const Claim *c) {
+        return !claim_is_used(c) && c->free_usec == 0 && !c->kept;
+}
+
 /* A claim that was made for nothing would keep others out for the grace time. */
 static void grants_drop(Registry *r, Grants *g) {
         for (unsigned i = 0; i < g->wish.n_protocols; i++)
                 tunnel_unref(g->tunnels[i]);
-        if (g->name && !claim_is_used(g->name) && g->name->free_usec == 0)
+        if (g->name && claim_is_new(g->name))
                 claim_drop(r, g->name);
-        if (g->port && !claim_is_used(g->port) && g->port->free_usec == 0)
+        if (g->port && claim_is_new(g->port))
                 claim_drop(r, g->port);
 }
 
@@ -705,8 +664,10 @@ static RegistryAnswer claim_answer(Claim *c, TunnelProtocol protocol, unsigned w
                                    SessionName *ret_session) {
         Tunnel *t = c ? c->tunnels[protocol] : NULL;
 
+        if (!t && c && !claim_is_used(c))
+                return c->kept ? REGISTRY_ABSENT : REGISTRY_AWAY;
         if (!t)
-                return c && !claim_is_used(c) ? REGISTRY_AWAY : REGISTRY_UNKNOWN;
+                return REGISTRY_UNKNOWN;
         *ret = tunnel_ref(t);
         *ret_session = session_set_pick(&t->client->sessions, worker);
         return REGISTRY_FOUND;
@@ -773,7 +734,7 @@ static bool sweep_claims(Registry *r, Claim *table, uint64_t now_usec) {
         Claim *c, *next;
 
         HASH_ITER(hh, table, c, next) {
-                if (claim_is_used(c))
+                if (claim_is_used(c) || c->kept)
                         continue;
                 if (now_usec - c->free_usec >= r->options.grace_usec) {
                         claim_drop(r, c);

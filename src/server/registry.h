@@ -42,6 +42,7 @@ typedef enum RegistryAnswer {
         REGISTRY_FOUND,
         REGISTRY_UNKNOWN, /* nobody's */
         REGISTRY_AWAY,    /* its client may come back */
+        REGISTRY_ABSENT,  /* the same, but nobody waits for it */
 } RegistryAnswer;
 
 /* The tunnel of a host name (lower case, no port) for http or https: a reference in *RET when found, and in
@@ -99,6 +100,22 @@ typedef struct TunnelGrant {
  * -EKEYREJECTED, -EINVAL with *RET_WHY, a sentence for the client, owned by the caller; or -ENOMEM. */
 int registry_add(Registry *r, const char *client_id, SessionName session, const MessageReqTunnel *m,
                  TunnelGrant ret[static TUNNEL_PROTOCOL_MAX], char **ret_why);
+
+/* HOST ("name" or "name:port") is USER's, and leads to its koding/tunnel client, the one that attends: at
+ * once, and whenever it is there. Returns 0, -EINVAL (not a host name), -EEXIST when it is another user's,
+ * -ENOBUFS or -ENOMEM. */
+int registry_host_add(Registry *r, const char *host, const char *user);
+
+/* Takes it away again, at once. Returns 0, or -ENOENT when it was not added; those of a policy stay. */
+int registry_host_remove(Registry *r, const char *host, const char *user);
+
+/* The hosts of USER's policy are its own, also while it has no client. Those that are another user's are
+ * added to TAKEN. Only if the policy lets it use koding/tunnel. Returns 0, -ENOBUFS or -ENOMEM. */
+int registry_keep_hosts(Registry *r, const User *user, ConfigList *taken);
+
+/* From now on the hosts of its user lead to the client with that session: those of the user's policy, and
+ * those that were added. The rest is as above, and -ESTALE when the session isn't the client's any more. */
+int registry_attend(Registry *r, const char *client_id, SessionName session, ConfigList *taken);
 
 /* Forgets reservations whose grace is over, and resets visitors of ports whose client stays away. Returns
  * true while there are reservations. */

@@ -15,6 +15,9 @@ int token_table_read(TokenTable **ret, const char *file, ConfigList *faults);
  * token. */
 User *token_table_find(const TokenTable *t, const char *token);
 
+/* Calls FN with each user (borrowed). */
+void token_table_for_each(const TokenTable *t, void (*fn)(User *user, void *userdata), void *userdata);
+
 /* USER of the older version is not in the newer one as it was. SUCCESSOR has the same name and token and
  * another policy, or is NULL. Both borrowed. */
 typedef void (*TokenGoneFn)(User *user, User *successor, void *userdata);

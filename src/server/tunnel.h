@@ -5,6 +5,7 @@
  * links in the registry, counted by references; any thread. */
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "server/user.h"
@@ -26,6 +27,7 @@ struct Tunnel {
         uint16_t port;   /* of tcp tunnels */
         char *http_auth; /* owned: what `Authorization: Basic` must carry, or NULL */
         User *user;      /* a reference: whose it is */
+        bool no_parking; /* visitors don't wait for a client that is away: they get 502 */
         atomic_uint n_connections; /* its visitors */
         struct Client *client;     /* the registry's, under its lock while it has the tunnel */
         Tunnel *prev, *next;       /* of the same client; the main thread's */

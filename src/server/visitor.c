@@ -151,6 +151,10 @@ static void visitor_refuse_crowd(Visitor *v) {
         visitor_refuse(v, 503, "Retry-After: 10\r\n", "There are too many connections; try again soon");
 }
 
+static void visitor_refuse_absent(Visitor *v) {
+        visitor_refuse(v, 502, "", "The client of this tunnel is not connected");
+}
+
 static void visitor_refuse_unknown(Visitor *v, const HttpHead *head) {
         _cleanup_free_ char *text =
                 str_format("Tunnel %.*s not found", (int) head->host_header.length, head->host_header.data);
@@ -252,7 +256,9 @@ static void visitor_park(Visitor *v) {
 
         if (v->state == VISITOR_PARKED) /* looked again, in vain: its time goes on */
                 return;
-        if (usec == 0 || v->shard->stopping || visitor_set_timeout(v, usec) < 0)
+        if (v->tunnel && v->tunnel->no_parking)
+                visitor_refuse_absent(v);
+        else if (usec == 0 || v->shard->stopping || visitor_set_timeout(v, usec) < 0)
                 visitor_refuse_away(v);
         else
                 visitor_set_state(v, VISITOR_PARKED);
@@ -329,6 +335,9 @@ static void visitor_route(Visitor *v, const HttpHead *head) {
         case REGISTRY_AWAY:
                 visitor_park(v);
                 break;
+        case REGISTRY_ABSENT:
+                visitor_refuse_absent(v);
+                break;
         case REGISTRY_FOUND:
                 if (visitor_is_authorised(head, v->tunnel))
                         visitor_open(v);
@@ -369,6 +378,7 @@ static void visitor_look_up_port(Visitor *v) {
 
         switch (registry_find_port(v->shard->server->registry, v->tunnel->port, &t, &v->session)) {
         case REGISTRY_UNKNOWN:
+        case REGISTRY_ABSENT:
                 visitor_free(v);
                 break;
         case REGISTRY_AWAY:

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the files of the registry share. */
+
+#include <pthread.h>
+#include <uthash.h>
+
+#include "server/registry.h"
+#include "server/session-set.h"
+
+#define CLAIMS_MAX 1000000 /* names, and ports, also reserved ones */
+#define INSTANCE_LENGTH_MAX 64
+
+/* What a client got without asking for it by name, to get it again. */
+typedef struct Sticky {
+        char *key;  /* owned: "tcp:SUBDOMAIN", or "http#N" for the N-th such request of a session */
+        char *host; /* owned, or NULL */
+        uint16_t port;
+        struct Sticky *next;
+} Sticky;
+
+typedef struct Client {
+        char *id;               /* owned */
+        User *user;             /* a reference */
+        SessionSet sessions;    /* empty: away */
+        Address peer;           /* where session 0 came from */
+        uint64_t away_usec;     /* since when */
+        unsigned n_requests;    /* granted to this session 0 */
+        unsigned n_http, n_tcp; /* among them, without a wish for a name or port */
+        Tunnel *tunnels;        /* references */
+        Sticky *sticky;         /* owned */
+        unsigned n_sticky;
+        /* the process that its sessions are of; "": none can join */
+        char instance[INSTANCE_LENGTH_MAX + 1];
+        bool attends; /* the hosts of its user lead to it */
+        UT_hash_handle hh;
+} Client;
+
+/* Why a name stays its user's without a grace time. */
+typedef enum ClaimKept { KEPT_CONFIGURED = 1 << 0, KEPT_ADDED = 1 << 1 } ClaimKept;
+
+/* A name, or a port, and who may have it. */
+typedef struct Claim {
+        char *host;                           /* owned; names only */
+        uint16_t port;                        /* ports only */
+        int fd;                               /* owned, listening; ports only */
+        char *user;                           /* owned */
+        char *client_id;                      /* owned: the last to have it */
+        Tunnel *tunnels[TUNNEL_PROTOCOL_MAX]; /* borrowed from the client's list */
+        uint64_t free_usec;                   /* since when it has none */
+        unsigned kept;                        /* ClaimKept: not 0 for a host, see registry_host_add() */
+        struct Claim *prev, *next;            /* of the hosts */
+        UT_hash_handle hh;
+} Claim;
+
+struct Registry {
+        RegistryOptions options;
+        pthread_rwlock_t lock;
+        Client *clients; /* owned, by id */
+        Claim *names;    /* owned, by host */
+        Claim *ports;    /* owned, by port */
+        Claim *hosts;    /* those names that are kept */
+        uint16_t next_port;
+        RegistryCounts counts;
+};
+
+bool claim_is_used(const Claim *c);
+Claim *claim_of_host(Registry *r, const char *host);
+
+/* Returns the claim for HOST, or a new one; NULL when memory is out. */
+Claim *claim_host(Registry *r, const char *host, const char *user, const char *client_id);
+void claim_drop(Registry *r, Claim *c);
+
+Client *client_find(Registry *r, const char *id);
