@@ -103,6 +103,8 @@ static const ConfigKey server_keys[] = {
             .fallback = "65536"),
         KEY("limits.head_timeout", CONFIG_TIME, head_usec, .min = USEC_PER_MSEC, .max = 3600 * USEC_PER_SEC,
             .fallback = "10s"),
+        KEY("limits.keepalive", CONFIG_TIME, keepalive_usec, .min = USEC_PER_MSEC, .max = 3600 * USEC_PER_SEC,
+            .fallback = "75s"),
         KEY("limits.stop", CONFIG_TIME, stop_usec, .max = 3600 * USEC_PER_SEC, .fallback = "1s"),
         KEY("one_port", CONFIG_BOOL, one_port, .fallback = "true"),
         KEY("workers", CONFIG_UINT, n_workers, .max = 256, .fallback = "0"),

@@ -13,6 +13,7 @@
 #include "net/socket.h"
 #include "net/stream-tls.h"
 #include "net/timer.h"
+#include "server/answer.h"
 #include "server/login.h"
 #include "server/proxy-arrival.h"
 #include "server/server.h"
@@ -26,6 +27,7 @@ struct Gate {
         Timer *timeout;   /* owned */
         char *certificate_user; /* owned, or NULL: it showed no certificate */
         char *why;              /* owned: why it is refused */
+        bool is_koding;         /* it is told so by HTTP */
         Address peer;
         bool is_counted;   /* among those of its address */
         Gate *prev, *next; /* the shard's */
@@ -234,15 +236,20 @@ static void on_gate_lingered(Linger *l _unused_, void *userdata) {
         gate_free(userdata);
 }
 
-static int gate_answer(Gate *g) {
+static int gate_write_answer(const Gate *g, Buffer *out) {
         Message m = { .type = MESSAGE_AUTH_RESP, .auth_resp = { .error = g->why } };
-        Buffer *frame = buffer_get(&g->shard->worker->buffers);
-        int r = frame ? message_encode(&m, frame) : -ENOMEM;
+
+        return g->is_koding ? answer_write(out, 502, "", g->why, false) : message_encode(&m, out);
+}
+
+static int gate_answer(Gate *g) {
+        Buffer *answer = buffer_get(&g->shard->worker->buffers);
+        int r = answer ? gate_write_answer(g, answer) : -ENOMEM;
 
         if (r >= 0)
-                r = linger_new(&g->linger, TAKE_PTR(g->stream), buffer_head(frame), buffer_length(frame),
+                r = linger_new(&g->linger, TAKE_PTR(g->stream), buffer_head(answer), buffer_length(answer),
                                on_gate_lingered, g);
-        buffer_put(&g->shard->worker->buffers, frame);
+        buffer_put(&g->shard->worker->buffers, answer);
         return r;
 }
 
@@ -253,8 +260,8 @@ static void on_gate_delayed(void *userdata) {
                 gate_free(g);
 }
 
-void gate_refuse(Shard *sh, Stream *stream, Mux *mux, const Address *peer, const char *why,
-                 uint64_t delay_usec) {
+static void refuse(Shard *sh, Stream *stream, Mux *mux, bool koding, const Address *peer, const char *why,
+                   uint64_t delay_usec) {
         Gate *g = gate_alloc(sh, peer);
         int r;
 
@@ -266,6 +273,7 @@ void gate_refuse(Shard *sh, Stream *stream, Mux *mux, const Address *peer, const
         }
         g->stream = stream;
         g->mux = mux;
+        g->is_koding = koding;
         if (mux)
                 mux_set_events(mux, &gate_closed_events, g);
         r = str_replace(&g->why, why);
@@ -275,4 +283,14 @@ void gate_refuse(Shard *sh, Stream *stream, Mux *mux, const Address *peer, const
                 r = gate_answer(g);
         if (r < 0)
                 gate_free(g);
+}
+
+void gate_refuse(Shard *sh, Stream *stream, Mux *mux, const Address *peer, const char *why,
+                 uint64_t delay_usec) {
+        refuse(sh, stream, mux, false, peer, why, delay_usec);
+}
+
+void gate_refuse_koding(Shard *sh, Stream *stream, const Address *peer, const char *why,
+                        uint64_t delay_usec) {
+        refuse(sh, stream, NULL, true, peer, why, delay_usec);
 }

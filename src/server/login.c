@@ -2,6 +2,7 @@
 #include "server/login.h"
 
 #include <errno.h>
+#include <gnutls/crypto.h>
 #include <time.h>
 #include <utlist.h>
 
@@ -11,10 +12,12 @@
 #include "server/gate.h"
 #include "server/server.h"
 #include "server/session-classic.h"
+#include "server/session-koding.h"
 #include "server/session-mux.h"
 
 #define OUT_OF_MEMORY "The server is out of memory"
 #define TOO_BUSY "The server has too many logins to check; try again later"
+#define KODING_CLIENT_ID_SIZE 65
 
 struct Login {
         Mail mail;
@@ -22,7 +25,9 @@ struct Login {
         unsigned from;  /* the shard that accepted it */
         Stream *stream; /* owned, detached */
         Buffer *rest;   /* owned, or NULL */
-        Mux *mux;       /* owned, detached; NULL for classic */
+        Mux *mux;       /* owned, detached; NULL for classic and koding */
+        bool is_koding; /* it has said CONNECT, ... */
+        bool is_tls;    /* ... and nobody on the way could see its secret */
         Message auth;   /* owned: an Auth */
         char *certificate_user; /* owned, or NULL */
         SessionSpec spec;
@@ -55,8 +60,21 @@ static int login_attach(Login *l, Worker *w) {
 }
 
 static int login_make_session(Login *l, Shard *sh) {
+        if (l->is_koding)
+                return koding_session_new(sh, &l->spec, l->stream, l->rest);
         return l->mux ? mux_session_new(sh, &l->spec, l->mux, l->stream, l->rest)
                       : classic_session_new(sh, &l->spec, l->stream, l->rest);
+}
+
+/* WHY may be NULL: there was no memory for it. */
+static void login_answer_refusal(Login *l, Shard *sh) {
+        const char *why = l->why ? l->why : OUT_OF_MEMORY;
+
+        if (l->is_koding)
+                gate_refuse_koding(sh, TAKE_PTR(l->stream), &l->spec.peer, why, l->delay_usec);
+        else
+                gate_refuse(sh, TAKE_PTR(l->stream), TAKE_PTR(l->mux), &l->spec.peer, why,
+                            l->delay_usec);
 }
 
 static void on_login_decided(Worker *w, Mail *mail) {
@@ -67,8 +85,7 @@ static void on_login_decided(Worker *w, Mail *mail) {
         if (login_attach(l, w) < 0 || sh->stopping)
                 l->stream = stream_free(l->stream);
         else if (refused)
-                gate_refuse(sh, TAKE_PTR(l->stream), TAKE_PTR(l->mux), &l->spec.peer,
-                            l->why ? l->why : OUT_OF_MEMORY, l->delay_usec);
+                login_answer_refusal(l, sh);
         else if (login_make_session(l, sh) >= 0) {
                 l->stream = NULL;
                 l->rest = NULL;
@@ -165,13 +182,24 @@ static void login_accept(Login *l, User *user) {
         worker_post(s->shards[session.worker].worker, &l->mail, on_login_decided);
 }
 
-/* Whoever has that token may not use it everywhere, for ever and with each certificate. */
-static int login_check(const Login *l, const User *user, char **ret_why) {
-        const char *name = l->certificate_user;
+/* Returns NULL, or why not. */
+static const char *koding_admit(const Login *l, const Policy *p) {
+        if (p->koding == POLICY_KODING_NO)
+                return "This identifier is not for clients of koding/tunnel; its token needs koding=tls";
+        if (p->koding == POLICY_KODING_TLS && !l->is_tls)
+                return "This identifier may be used over https only; change it, it was sent for all to see";
+        return NULL;
+}
 
-        if (!name || streq(name, user->name))
+/* Whoever has that token may not use it everywhere, for ever, with each client and each certificate. */
+static int login_check(const Login *l, const User *user, char **ret_why) {
+        const char *name = l->certificate_user, *why = l->is_koding ? koding_admit(l, &user->policy) : NULL;
+
+        if (!why && (!name || streq(name, user->name)))
                 return policy_admit(&user->policy, &l->spec.peer, time(NULL), ret_why);
-        *ret_why = str_format("The token is of another user than the certificate, which is of %s", name);
+        *ret_why =
+                why ? strdup(why)
+                    : str_format("The token is of another user than the certificate, which is of %s", name);
         return *ret_why ? -EKEYREJECTED : -ENOMEM;
 }
 
@@ -274,8 +302,8 @@ static int copy_auth(const MessageAuth *m, Message *ret) {
         return 0;
 }
 
-void login_post(Shard *sh, Stream *stream, Buffer *rest, Mux *mux, const MessageAuth *auth,
-                const Address *peer, const char *certificate_user) {
+/* Owns STREAM, REST and MUX. Returns NULL when memory is out. */
+static Login *login_new(Shard *sh, Stream *stream, Buffer *rest, Mux *mux, const Address *peer) {
         Login *l = new0(Login, 1);
 
         stream_detach(stream);
@@ -285,7 +313,7 @@ void login_post(Shard *sh, Stream *stream, Buffer *rest, Mux *mux, const Message
                 stream_free(stream);
                 mux_free(mux);
                 buffer_put(&sh->worker->buffers, rest);
-                return;
+                return NULL;
         }
         l->server = sh->server;
         l->from = sh->worker->index;
@@ -293,13 +321,58 @@ void login_post(Shard *sh, Stream *stream, Buffer *rest, Mux *mux, const Message
         l->rest = rest;
         l->mux = mux;
         l->spec.peer = *peer;
-        l->spec.half_close = auth->half_close || mux;
-        l->spec.number = mux ? auth->session : 0;
-        if (copy_auth(auth, &l->auth) < 0 || str_replace(&l->spec.client_id, auth->client_id) < 0 ||
-            (certificate_user && str_replace(&l->certificate_user, certificate_user) < 0))
+        return l;
+}
+
+static void login_send(Login *l, const MessageAuth *auth) {
+        if (copy_auth(auth, &l->auth) < 0 || str_replace(&l->spec.client_id, auth->client_id) < 0)
                 login_free(l);
         else
-                worker_post(sh->server->main, &l->mail, on_login);
+                worker_post(l->server->main, &l->mail, on_login);
+}
+
+void login_post(Shard *sh, Stream *stream, Buffer *rest, Mux *mux, const MessageAuth *auth,
+                const Address *peer, const char *certificate_user) {
+        Login *l = login_new(sh, stream, rest, mux, peer);
+
+        if (!l)
+                return;
+        l->spec.half_close = auth->half_close || mux;
+        l->spec.number = mux ? auth->session : 0;
+        if (certificate_user && str_replace(&l->certificate_user, certificate_user) < 0)
+                login_free(l);
+        else
+                login_send(l, auth);
+}
+
+/* Nobody knows it who doesn't know the identifier, and no two identifiers have the same. */
+static void koding_client_id(const char *identifier, size_t n, char ret[static KODING_CLIENT_ID_SIZE]) {
+        static const char name[] = "koding";
+        uint8_t hash[32] = {};
+
+        (void) gnutls_hmac_fast(GNUTLS_MAC_SHA256, name, strlen(name), identifier, n, hash);
+        hex_encode(hash, sizeof(hash), ret);
+}
+
+void login_post_koding(Shard *sh, Stream *stream, const char *identifier, size_t n, bool tls, Buffer *rest,
+                       size_t n_head, const Address *peer) {
+        char client_id[KODING_CLIENT_ID_SIZE];
+        _cleanup_free_ char *token = strndup(identifier, n);
+        MessageAuth auth = { .user = token, .client_id = client_id };
+        Login *l;
+
+        koding_client_id(identifier, n, client_id);
+        buffer_consume(rest, n_head);
+        l = login_new(sh, stream, rest, NULL, peer);
+        if (!l || !token) {
+                if (l)
+                        login_free(l);
+                return;
+        }
+        l->is_koding = true;
+        l->is_tls = tls;
+        login_send(l, &auth);
+        explicit_bzero(token, n);
 }
 
 /* ---- logout ---- */

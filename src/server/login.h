@@ -14,6 +14,11 @@
 void login_post(Shard *sh, Stream *stream, Buffer *rest, Mux *mux, const MessageAuth *auth,
                 const Address *peer, const char *certificate_user);
 
+/* The same for a client of koding/tunnel that has said CONNECT on STREAM, over TLS or not, with an identifier
+ * of N bytes (copied), which is a token. REST (not NULL) begins with N_HEAD bytes of that request. */
+void login_post_koding(Shard *sh, Stream *stream, const char *identifier, size_t n, bool tls, Buffer *rest,
+                       size_t n_head, const Address *peer);
+
 /* Forgets those that wait for an answer. loop: main */
 void login_cancel_all(struct Server *s);
 

@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "net/mux.h"
 #include "server/auth-method.h"
+#include "server/koding-online.h"
 #include "server/login.h"
 #include "server/revoke.h"
 #include "server/stopper.h"
@@ -311,6 +312,8 @@ static int server_set_up(Server *s) {
         if (r >= 0)
                 r = server_set_up_registry(s);
         if (r >= 0)
+                auth_set_known_fn(s->auth, koding_on_known, s);
+        if (r >= 0)
                 r = timer_new(&s->sweep, s->main, on_server_sweep, s);
         return r < 0 ? r : server_make_shards(s);
 }
@@ -362,8 +365,8 @@ static void server_tell_ready(const Server *s) {
 }
 
 void server_close_sockets(Server *s) {
-        while (s->n_sockets > 0)
-                safe_close(s->sockets[--s->n_sockets].fd);
+        for (unsigned i = 0; i < s->n_sockets; i++)
+                s->sockets[i].fd = safe_close(s->sockets[i].fd);
         registry_close_ports(s->registry);
 }
 
@@ -381,8 +384,8 @@ static void server_done(Server *s) {
         tls_server_unref(s->https_tls);
         tls_server_unref(s->tunnel_tls);
         dev_ca_free(s->dev_ca);
-        while (s->n_sockets > 0)
-                safe_close(s->sockets[--s->n_sockets].fd);
+        for (unsigned i = 0; i < s->n_sockets; i++)
+                safe_close(s->sockets[i].fd);
         worker_free(s->main);
 }
 

@@ -20,7 +20,7 @@ typedef struct TunnelRequest TunnelRequest;
 #define SERVER_SIGNALS_MAX 3
 
 typedef struct PublicSocket {
-        int fd; /* owned, listening; each shard polls its own duplicate */
+        int fd; /* owned, listening, -1 once the server stops; each shard polls its own duplicate */
         ListenerKind kind;
         Address address;
 } PublicSocket;

@@ -73,8 +73,7 @@ static void on_tail_emptied(Mux *m, void *userdata) {
 
 static const MuxEvents tail_events = { .ended = on_tail_ended, .emptied = on_tail_emptied };
 
-/* Owns M. */
-static void mux_tail_new(Shard *shard, Mux *m) {
+void mux_tail_new(Shard *shard, Mux *m) {
         MuxTail *t = mux_count_streams(m) > 0 && !mux_is_over(m) ? new0(MuxTail, 1) : NULL;
 
         if (!t) {
@@ -251,6 +250,7 @@ static void mux_session_destroy(Session *s) {
 }
 
 static const SessionOps mux_session_ops = {
+        .open_usec = SESSION_OPEN_USEC,
         .open_stream = mux_session_open_stream,
         .cancel = mux_session_cancel,
         .answer = mux_session_answer,

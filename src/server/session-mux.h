@@ -11,5 +11,8 @@
  * loop: SHARD's */
 int mux_session_new(struct Shard *shard, const SessionSpec *spec, Mux *mux, Stream *control, Buffer *rest);
 
+/* What is left of a session that has ended: the streams of its visitors go on. Owns M. */
+void mux_tail_new(struct Shard *shard, Mux *m);
+
 /* Aborts the visitors of sessions that have ended. */
 void mux_tail_free_all(struct Shard *shard);

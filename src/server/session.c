@@ -64,7 +64,10 @@ void session_stop(Session *s) {
 }
 
 void session_open_stream(Session *s, Opening *o, Tunnel *t, const Address *visitor, OpenedFn opened) {
-        *o = (Opening) { .session = s, .tunnel = t, .visitor = visitor, .opened = opened };
+        o->session = s;
+        o->tunnel = t;
+        o->visitor = visitor;
+        o->opened = opened;
         s->ops->open_stream(s, o);
 }
 
@@ -97,6 +100,7 @@ int opening_write_start(const Opening *o, Stream *stream) {
 
 void opening_finish(Opening *o, Stream *stream) {
         o->half_close = stream && o->session->spec.half_close;
+        o->hides_end = stream && o->session->ops->hides_end;
         o->session = NULL;
         o->opened(o, stream);
 }

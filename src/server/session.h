@@ -13,6 +13,7 @@
 #include "server/tcp-port.h"
 
 #define SESSION_LABEL_MAX 13
+#define SESSION_OPEN_USEC (30 * UINT64_C(1000000)) /* for SessionOps: a client may have to connect anew */
 
 typedef struct Session Session;
 typedef struct Opening Opening;
@@ -21,13 +22,16 @@ struct Shard;
 /* Once: STREAM is the callee's and ready for the visitor's bytes; NULL when the session has ended. */
 typedef void (*OpenedFn)(Opening *o, Stream *stream);
 
-/* One visitor's wait for a stream. Embedded in the visitor; zeroed while it doesn't wait. */
+/* One visitor's wait for a stream. Embedded in the visitor. */
 struct Opening {
         Session *session;       /* borrowed; NULL: it doesn't wait */
         Tunnel *tunnel;         /* borrowed; outlives the wait */
         const Address *visitor; /* the same */
+        uint16_t host_port;     /* of an http visitor's Host, set before it waits; 0: none was named */
+        bool is_websocket;      /* the same: it asks for an upgrade to one */
         OpenedFn opened;
         bool half_close;      /* once opened: the peer keeps the directions apart */
+        bool hides_end;       /* the same: the peer doesn't say when its local service has closed */
         Opening *prev, *next; /* the session's */
 };
 
@@ -42,6 +46,8 @@ typedef struct SessionSpec {
 } SessionSpec;
 
 typedef struct SessionOps {
+        uint64_t open_usec; /* how long a visitor waits for its stream */
+        bool hides_end;     /* see Opening */
         /* Calls O's callback, before it returns or later. */
         void (*open_stream)(Session *s, Opening *o);
         void (*cancel)(Session *s, Opening *o);

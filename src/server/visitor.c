@@ -13,8 +13,10 @@
 #include "net/stream-fd.h"
 #include "net/stream-tls.h"
 #include "proto/http-head.h"
+#include "proto/koding.h"
 #include "server/answer.h"
 #include "server/gate.h"
+#include "server/login.h"
 #include "server/server.h"
 
 /*   HEAD ──► lookup ──► [PARKED ──► lookup] ──► [move to the session's shard] ──► OPENING ──► RELAY ──► gone
@@ -23,7 +25,6 @@
  * Any state but RELAY may end in ANSWER (http) or a reset (tcp). Only the first request of a connection is
  * looked at; visitor_on_head() is where each request will be. */
 
-#define VISITOR_OPEN_USEC (30 * USEC_PER_SEC)
 #define VISITOR_WITHHOLD_USEC (5 * USEC_PER_SEC)
 #define CROWD_PATIENCE \
         2 /* times limits.connections_per_visitor: from there on connections are closed unread */
@@ -43,7 +44,7 @@ struct Visitor {
         Stream *stream; /* owned; the linger's in ANSWER */
         Stream *leg;    /* owned: the stream to the client, in RELAY */
         Buffer *head;   /* owned: bytes read from the visitor and not passed on, or NULL */
-        Timer *timeout; /* owned; NULL in RELAY and on the way to another shard */
+        Timer *timeout; /* owned; NULL on the way to another shard; in RELAY only if the client hides ends */
         Tunnel *tunnel; /* a reference; NULL until it is found */
         Relay *relay;   /* owned, in RELAY */
         Linger *linger; /* owned, in ANSWER */
@@ -57,6 +58,7 @@ struct Visitor {
         bool entered;   /* counts among those of its tunnel */
         bool counted;   /* counts among those of its address */
         bool crowded;   /* there are too many of its address */
+        uint64_t idle_bytes; /* both ways, when RELAY was last looked at */
         uint64_t started_usec;
         Visitor *prev, *next; /* the shard's */
 };
@@ -221,6 +223,7 @@ static void on_visitor_relayed(Relay *r, const RelayResult *result, void *userda
 
         visitor_log_end(v, result);
         v->relay = relay_free(r);
+        v->timeout = timer_free(v->timeout);
         if (unanswered && v->protocol != TUNNEL_TCP) {
                 v->leg = stream_reset(v->leg);
                 visitor_refuse(v, 502, "", "The client of this tunnel broke the connection off");
@@ -230,9 +233,34 @@ static void on_visitor_relayed(Relay *r, const RelayResult *result, void *userda
                 visitor_destroy(v, result->error < 0);
 }
 
+/* The client doesn't tell that its local service has closed: an answer that has begun and goes on no more is
+ * taken for whole. */
+static void on_visitor_idle(void *userdata) {
+        Visitor *v = userdata;
+        uint64_t in, out;
+
+        relay_get_bytes(v->relay, &in, &out);
+        if (out == 0 || in + out != v->idle_bytes) {
+                v->idle_bytes = in + out;
+                return;
+        }
+        v->relay = relay_free(v->relay);
+        v->timeout = timer_free(v->timeout);
+        visitor_linger(v);
+}
+
+static int visitor_watch_idle(Visitor *v) {
+        int r = timer_new(&v->timeout, v->shard->worker, on_visitor_idle, v);
+
+        if (r >= 0)
+                timer_start_every(v->timeout, v->shard->server->config->keepalive_usec);
+        return r;
+}
+
 static void on_visitor_opened(Opening *o, Stream *stream) {
         Visitor *v = container_of(o, Visitor, opening);
         RelayOptions options = { .a_head = v->head };
+        bool ends_by_idling = o->hides_end && v->protocol != TUNNEL_TCP && !o->is_websocket;
 
         if (!stream) { /* the session has ended: its client may be back already */
                 visitor_look_up(v);
@@ -243,7 +271,8 @@ static void on_visitor_opened(Opening *o, Stream *stream) {
         v->leg = stream;
         v->timeout = timer_free(v->timeout);
         visitor_set_state(v, VISITOR_RELAY);
-        if (relay_new(&v->relay, v->stream, v->leg, &options, on_visitor_relayed, v) < 0)
+        if ((ends_by_idling && visitor_watch_idle(v) < 0) ||
+            relay_new(&v->relay, v->stream, v->leg, &options, on_visitor_relayed, v) < 0)
                 visitor_free(v);
         else
                 v->head = NULL;
@@ -303,7 +332,7 @@ static void visitor_open(Visitor *v) {
         s = name.worker == v->shard->worker->index ? shard_find_session(v->shard, name.id) : NULL;
         if (!s)
                 visitor_park(v); /* it has just ended: once main knows, all who are parked look again */
-        else if (visitor_set_timeout(v, VISITOR_OPEN_USEC) < 0)
+        else if (visitor_set_timeout(v, s->ops->open_usec) < 0)
                 visitor_free(v);
         else {
                 visitor_set_state(v, VISITOR_OPENING);
@@ -325,10 +354,32 @@ static bool visitor_is_authorised(const HttpHead *head, const Tunnel *t) {
         return memory_equal_const_time(f->value.data + n, t->http_auth, strlen(t->http_auth));
 }
 
+/* A host may have a port in its name: such a tunnel comes first. */
+static RegistryAnswer visitor_find(Visitor *v, const HttpHead *head) {
+        char name[HOSTNAME_LENGTH_MAX + sizeof(":65535")];
+        Registry *r = v->shard->server->registry;
+        unsigned worker = v->shard->worker->index;
+        RegistryAnswer answer = REGISTRY_UNKNOWN;
+
+        snprintf(name, sizeof(name), "%s:%u", head->host, head->port);
+        if (head->port != 0)
+                answer = registry_find(r, v->protocol, name, worker, &v->tunnel, &v->session);
+        if (answer == REGISTRY_UNKNOWN)
+                answer = registry_find(r, v->protocol, head->host, worker, &v->tunnel, &v->session);
+        return answer;
+}
+
+static bool is_websocket(const HttpHead *head) {
+        const HttpField *f = http_head_find(head, "Upgrade");
+
+        return f && str_equal_nocase(f->value.data, f->value.length, "websocket");
+}
+
 static void visitor_route(Visitor *v, const HttpHead *head) {
         visitor_drop_tunnel(v);
-        switch (registry_find(v->shard->server->registry, v->protocol, head->host, v->shard->worker->index,
-                              &v->tunnel, &v->session)) {
+        v->opening.host_port = head->port;
+        v->opening.is_websocket = is_websocket(head);
+        switch (visitor_find(v, head)) {
         case REGISTRY_UNKNOWN:
                 visitor_refuse_unknown(v, head);
                 break;
@@ -347,11 +398,35 @@ static void visitor_route(Visitor *v, const HttpHead *head) {
         }
 }
 
-static void visitor_on_head(Visitor *v, const HttpHead *head) {
-        v->head_only = head->method.length == 4 && memcmp(head->method.data, "HEAD", 4) == 0;
+static bool is_method(const HttpHead *head, const char *method) {
+        return head->method.length == strlen(method) &&
+               memcmp(head->method.data, method, head->method.length) == 0;
+}
+
+/* A koding/tunnel client, with its secret. N: the head's bytes; what stands behind is said to the session. */
+static void visitor_on_control_path(Visitor *v, const HttpHead *head, size_t n) {
+        const HttpField *f = http_head_find(head, KODING_IDENTIFIER_FIELD);
+
+        if (!is_method(head, "CONNECT"))
+                visitor_refuse(v, 405, "Allow: CONNECT\r\n",
+                               "Clients of koding/tunnel come here with CONNECT");
+        else if (!f || f->value.length == 0 || f->value.length > KODING_IDENTIFIER_MAX)
+                visitor_refuse(v, 502, "", "The identifier of this client is missing or too long");
+        else {
+                stream_set_callback(v->stream, NULL, NULL);
+                login_post_koding(v->shard, TAKE_PTR(v->stream), f->value.data, f->value.length,
+                                  v->protocol == TUNNEL_HTTPS, TAKE_PTR(v->head), n, &v->peer);
+                visitor_destroy(v, false);
+        }
+}
+
+static void visitor_on_head(Visitor *v, const HttpHead *head, size_t n) {
+        v->head_only = is_method(head, "HEAD");
         if (v->crowded)
                 visitor_refuse_crowd(v);
-        else if (head->method.length == 7 && memcmp(head->method.data, "CONNECT", 7) == 0)
+        else if (koding_is_control_path(head->target.data, head->target.length))
+                visitor_on_control_path(v, head, n);
+        else if (is_method(head, "CONNECT"))
                 visitor_refuse(v, 405, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n",
                                "CONNECT is for proxies; this is none");
         else
@@ -405,7 +480,7 @@ static void visitor_look_up(Visitor *v) {
                             v->shard->server->config->head_bytes, &status);
         if (k > 0) {
                 stream_set_events(v->stream, 0);
-                visitor_on_head(v, &head);
+                visitor_on_head(v, &head, (size_t) k);
         } else if (k != -EAGAIN)
                 visitor_refuse(v, status, "", explain_status(status));
 }
