@@ -4,10 +4,10 @@
 
 # Debian packages: to build, for the demo, to test, to fuzz.
 build_packages=(build-essential autoconf automake pkg-config xz-utils libsystemd-dev libgnutls28-dev
-        libconfig-dev libjson-c-dev libuv1-dev uthash-dev libcurl4-gnutls-dev)
+        libconfig-dev libjson-c-dev libuv1-dev libmicrohttpd-dev libcurl4-gnutls-dev uthash-dev)
 demo_packages=(python3 curl)
 test_packages=(libcmocka-dev python3-pytest python3-pytest-xdist curl openssl netcat-openbsd
-        openssh-client openssh-server postgresql)
+        openssh-client openssh-server postgresql prometheus)
 fuzz_packages=(clang)
 
 say() {

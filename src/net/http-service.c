@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "net/http-service.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <microhttpd.h>
+#include <utlist.h>
+
+#include "base/parse.h"
+#include "base/str.h"
+#include "net/listener.h"
+#include "net/local-socket.h"
+#include "net/timer.h"
+
+/* libmicrohttpd has an epoll descriptor of its own, which the loop watches; a timer does what it asks for by
+ * time. It calls on_access() for a request's head, for each piece of its body, and at its end:
+ *
+ *   BODY ──end──► HANDLED ──answer──► ANSWERED
+ *                    └──wait──► WAITING ──answer (on_access() again), or the service's end──► ANSWERED
+ */
+
+#define BODY_DISCARD_MAX (1024 * 1024) /* of a chunked body that is too long, until nobody listens to it */
+#define PEER_GROUPS_MAX 1024
+#define GROUP_BYTES 65536 /* of a group's entry in the database */
+
+typedef enum ExchangeState {
+        EXCHANGE_BODY,
+        EXCHANGE_HANDLED,
+        EXCHANGE_WAITING,
+        EXCHANGE_ANSWERED
+} ExchangeState;
+
+struct HttpExchange {
+        HttpService *service;              /* borrowed */
+        struct MHD_Connection *connection; /* borrowed; owns the exchange */
+        ExchangeState state;
+        HttpRequest request;
+        char *body;                    /* owned */
+        size_t n_body;                 /* also of bytes that were dropped */
+        struct MHD_Response *response; /* owned; NULL once ANSWERED: the connection is closed */
+        unsigned status;
+        HttpGoneFn on_gone;
+        void *userdata;            /* borrowed */
+        HttpExchange *prev, *next; /* the service's, while WAITING */
+};
+
+struct HttpService {
+        struct MHD_Daemon *daemon; /* owned */
+        uv_poll_t poll;            /* of its epoll descriptor */
+        Timer *timer;              /* owned */
+        HttpServiceFn on_request;
+        void *userdata; /* borrowed */
+        HttpExchange *waiting;
+        Address address;
+        LocalSocket local; /* zeroed for TCP */
+};
+
+/* ---- the loop ---- */
+
+static void service_run(HttpService *s) {
+        MHD_UNSIGNED_LONG_LONG msec;
+
+        (void) MHD_run(s->daemon);
+        if (MHD_get_timeout(s->daemon, &msec) == MHD_YES)
+                timer_start(s->timer, msec * USEC_PER_MSEC);
+        else
+                timer_stop(s->timer);
+}
+
+static void on_service_timer(void *userdata) {
+        service_run(userdata);
+}
+
+static void on_service_poll(uv_poll_t *poll, int status _unused_, int events _unused_) {
+        service_run(poll->data);
+}
+
+/* ---- a request ---- */
+
+static void exchange_set_answer(HttpExchange *x, const HttpAnswer *a) {
+        x->response = MHD_create_response_from_buffer(a->body_length, a->body, MHD_RESPMEM_MUST_FREE);
+        if (!x->response) {
+                free(a->body);
+                return;
+        }
+        if (a->content_type)
+                (void) MHD_add_response_header(x->response, MHD_HTTP_HEADER_CONTENT_TYPE, a->content_type);
+        for (const HttpHeader *h = a->headers; h && h->name; h++)
+                (void) MHD_add_response_header(x->response, h->name, h->value);
+}
+
+static enum MHD_Result exchange_send(HttpExchange *x, unsigned status) {
+        enum MHD_Result r = x->response ? MHD_queue_response(x->connection, status, x->response) : MHD_NO;
+
+        if (x->response)
+                MHD_destroy_response(x->response);
+        x->response = NULL;
+        return r;
+}
+
+static enum MHD_Result exchange_refuse_body(HttpExchange *x) {
+        static const char text[] = "{\"error\":\"The request's body is too long\"}\n";
+
+        exchange_set_answer(x, &(HttpAnswer){ .content_type = "application/json",
+                                              .body = strdup(text),
+                                              .body_length = strlen(text) });
+        return exchange_send(x, MHD_HTTP_CONTENT_TOO_LARGE);
+}
+
+static enum MHD_Result exchange_add_body(HttpExchange *x, const char *data, size_t n) {
+        char *body;
+
+        x->n_body += n;
+        if (x->n_body > HTTP_SERVICE_BODY_MAX)
+                return x->n_body <= BODY_DISCARD_MAX ? MHD_YES : MHD_NO;
+        body = realloc(x->body, x->n_body + 1);
+        if (!body)
+                return MHD_NO;
+        memcpy(body + x->n_body - n, data, n);
+        body[x->n_body] = '\0';
+        x->body = body;
+        return MHD_YES;
+}
+
+static void exchange_find_peer(HttpExchange *x) {
+        const union MHD_ConnectionInfo *info =
+                MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        struct ucred peer;
+        socklen_t n = sizeof(peer);
+
+        if (!x->service->local.path || !info ||
+            getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0)
+                return;
+        x->request.is_local = true;
+        x->request.uid = peer.uid;
+        x->request.gid = peer.gid;
+}
+
+static HttpExchange *exchange_new(HttpService *s, struct MHD_Connection *connection, const char *method,
+                                  const char *path) {
+        HttpExchange *x = new0(HttpExchange, 1);
+
+        if (!x)
+                return NULL;
+        x->service = s;
+        x->connection = connection;
+        x->request.method = streq(method, MHD_HTTP_METHOD_HEAD) ? MHD_HTTP_METHOD_GET : method;
+        x->request.path = path;
+        exchange_find_peer(x);
+        return x;
+}
+
+/* All of the request is here. */
+static enum MHD_Result exchange_handle(HttpExchange *x) {
+        HttpService *s = x->service;
+
+        if (x->n_body > HTTP_SERVICE_BODY_MAX)
+                return exchange_refuse_body(x);
+        x->state = EXCHANGE_HANDLED;
+        x->request.body = x->body ? x->body : "";
+        x->request.body_length = x->n_body;
+        s->on_request(x, &x->request, s->userdata);
+        if (x->state == EXCHANGE_ANSWERED)
+                return exchange_send(x, x->status);
+        MHD_suspend_connection(x->connection);
+        return MHD_YES;
+}
+
+static bool head_promises_too_much(struct MHD_Connection *connection) {
+        const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
+        uint64_t n;
+
+        return length && parse_uint(length, HTTP_SERVICE_BODY_MAX, &n) < 0;
+}
+
+static enum MHD_Result on_access(void *userdata, struct MHD_Connection *connection, const char *path,
+                                 const char *method, const char *version _unused_, const char *data,
+                                 size_t *n, void **of_connection) {
+        HttpExchange *x = *of_connection;
+
+        if (!x) {
+                x = *of_connection = exchange_new(userdata, connection, method, path);
+                if (x && head_promises_too_much(connection))
+                        return exchange_refuse_body(x);
+                return x ? MHD_YES : MHD_NO;
+        }
+        if (x->state == EXCHANGE_ANSWERED)
+                return exchange_send(x, x->status);
+        if (*n > 0) {
+                enum MHD_Result r = exchange_add_body(x, data, *n);
+
+                *n = 0;
+                return r;
+        }
+        return exchange_handle(x);
+}
+
+static void on_completed(void *userdata _unused_, struct MHD_Connection *connection _unused_,
+                         void **of_connection, enum MHD_RequestTerminationCode code _unused_) {
+        HttpExchange *x = TAKE_PTR(*of_connection);
+
+        if (!x)
+                return;
+        if (x->response)
+                MHD_destroy_response(x->response);
+        free(x->body);
+        free(x);
+}
+
+const char *http_exchange_query(HttpExchange *x, const char *name) {
+        return MHD_lookup_connection_value(x->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+const char *http_exchange_header(HttpExchange *x, const char *name) {
+        return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
+}
+
+void http_exchange_wait(HttpExchange *x, HttpGoneFn on_gone, void *userdata) {
+        x->on_gone = on_gone;
+        x->userdata = userdata;
+        x->state = EXCHANGE_WAITING;
+        DL_APPEND(x->service->waiting, x);
+}
+
+/* on_access() is called again, and finds it answered. */
+static void exchange_resume(HttpExchange *x) {
+        DL_DELETE(x->service->waiting, x);
+        x->state = EXCHANGE_ANSWERED;
+        MHD_resume_connection(x->connection);
+        timer_start(x->service->timer, 0); /* its epoll descriptor doesn't tell */
+}
+
+void http_exchange_answer(HttpExchange *x, const HttpAnswer *answer) {
+        exchange_set_answer(x, answer);
+        x->status = answer->status;
+        if (x->state == EXCHANGE_WAITING)
+                exchange_resume(x);
+        else
+                x->state = EXCHANGE_ANSWERED;
+}
+
+/* ---- the peer ---- */
+
+static bool peer_has_group(int fd, gid_t gid) {
+        gid_t groups[PEER_GROUPS_MAX];
+        socklen_t n = sizeof(groups);
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &n) < 0)
+                return false;
+        for (size_t i = 0; i < n / sizeof(gid_t); i++)
+                if (groups[i] == gid)
+                        return true;
+        return false;
+}
+
+bool http_exchange_peer_is(HttpExchange *x, uid_t uid, const char *group) {
+        const union MHD_ConnectionInfo *info =
+                MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        _cleanup_free_ char *buffer = NULL;
+        struct group entry, *found = NULL;
+
+        if (!x->request.is_local || !info)
+                return false;
+        if (x->request.uid == 0 || x->request.uid == uid)
+                return true;
+        buffer = malloc(GROUP_BYTES);
+        if (!buffer || getgrnam_r(group, &entry, buffer, GROUP_BYTES, &found) != 0 || !found)
+                return false;
+        return x->request.gid == found->gr_gid || peer_has_group(info->connect_fd, found->gr_gid);
+}
+
+/* ---- life ---- */
+
+/* FD is the daemon's on success. */
+static int service_start_daemon(HttpService *s, int fd) {
+        errno = 0;
+        s->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_access, s,
+                                     MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+                                     (unsigned) HTTP_SERVICE_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+                                     (unsigned) HTTP_SERVICE_IDLE_SEC, MHD_OPTION_NOTIFY_COMPLETED,
+                                     on_completed, s, MHD_OPTION_END);
+        if (!s->daemon)
+                return errno > 0 ? -errno : -ENOMEM;
+        return 0;
+}
+
+static int service_watch(HttpService *s, Worker *w) {
+        const union MHD_DaemonInfo *info = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+        int r = timer_new(&s->timer, w, on_service_timer, s);
+
+        if (r >= 0)
+                r = uv_poll_init(&w->loop, &s->poll, info->epoll_fd);
+        if (r < 0) {
+                timer_free(s->timer);
+                return r;
+        }
+        s->poll.data = s;
+        (void) uv_poll_start(&s->poll, UV_READABLE, on_service_poll);
+        return 0;
+}
+
+/* Owns FD. */
+static int service_new(HttpService **ret, Worker *w, int fd, HttpServiceFn on_request, void *userdata) {
+        HttpService *s = new0(HttpService, 1);
+        int r;
+
+        if (!s) {
+                safe_close(fd);
+                return -ENOMEM;
+        }
+        s->on_request = on_request;
+        s->userdata = userdata;
+        r = service_start_daemon(s, fd);
+        if (r < 0) {
+                safe_close(fd);
+                free(s);
+                return r;
+        }
+        r = service_watch(s, w);
+        if (r < 0) {
+                MHD_stop_daemon(s->daemon);
+                free(s);
+                return r;
+        }
+        *ret = s;
+        return 0;
+}
+
+int http_service_new_local(HttpService **ret, Worker *w, const char *path, const char *group,
+                           HttpServiceFn on_request, void *userdata) {
+        LocalSocket local;
+        int r = local_socket_bind(&local, path, group);
+
+        if (r < 0)
+                return r;
+        r = service_new(ret, w, TAKE_FD(local.fd), on_request, userdata);
+        if (r < 0)
+                local_socket_done(&local);
+        else
+                (*ret)->local = local;
+        return r;
+}
+
+int http_service_new_tcp(HttpService **ret, Worker *w, const Address *address, HttpServiceFn on_request,
+                         void *userdata) {
+        int fd = listener_bind(address);
+        Address bound;
+        int r = fd < 0 ? fd : address_of_socket(fd, &bound);
+
+        if (r < 0) {
+                safe_close(fd);
+                return r;
+        }
+        r = service_new(ret, w, fd, on_request, userdata);
+        if (r >= 0)
+                (*ret)->address = bound;
+        return r;
+}
+
+const Address *http_service_address(const HttpService *s) {
+        return &s->address;
+}
+
+static void on_service_closed(uv_handle_t *handle) {
+        free(handle->data);
+}
+
+HttpService *http_service_free(HttpService *s) {
+        if (!s)
+                return NULL;
+        while (s->waiting) {
+                HttpExchange *x = s->waiting;
+
+                exchange_resume(x); /* libmicrohttpd doesn't stop while it has suspended ones */
+                x->on_gone(x->userdata);
+        }
+        uv_close((uv_handle_t *) &s->poll,
+                 on_service_closed); /* takes the descriptor out of the loop at once */
+        timer_free(s->timer);
+        MHD_stop_daemon(s->daemon);
+        local_socket_done(&s->local);
+        return NULL;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A small HTTP service for administrators, metrics and the inspector: libmicrohttpd on a worker's loop,
+ * without a thread of its own. Never for visitors. */
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "net/address.h"
+#include "net/worker.h"
+
+#define HTTP_SERVICE_BODY_MAX (64 * 1024) /* of a request: above it is answered by 413 */
+#define HTTP_SERVICE_CONNECTIONS_MAX 64
+#define HTTP_SERVICE_IDLE_SEC 30
+
+typedef struct HttpService HttpService;
+typedef struct HttpExchange HttpExchange; /* one request, until its answer */
+
+typedef struct HttpRequest {
+        const char *method; /* HEAD reads as GET: its answer loses its body by itself */
+        const char *path;   /* without the query, decoded */
+        const char *body;   /* ends with NUL */
+        size_t body_length;
+        bool is_local; /* over a unix socket: the peer is */
+        uid_t uid;
+        gid_t gid;
+} HttpRequest;
+
+typedef struct HttpHeader {
+        const char *name, *value;
+} HttpHeader;
+
+typedef struct HttpAnswer {
+        unsigned status;
+        const char *content_type;
+        const HttpHeader *headers; /* more of them, the last one empty; or NULL */
+        char *body;                /* from malloc(); the service's, whatever happens */
+        size_t body_length;
+} HttpAnswer;
+
+/* R is borrowed until the answer. Must answer X, now or, after http_exchange_wait(), later. */
+typedef void (*HttpServiceFn)(HttpExchange *x, const HttpRequest *r, void *userdata);
+
+/* The exchange of http_exchange_wait() is no more: there is nobody to answer. */
+typedef void (*HttpGoneFn)(void *userdata);
+
+/* At PATH (see local_socket_bind()), or at an address, whose port may be 0. USERDATA is borrowed. Return 0 or
+ * a negative errno. loop: W */
+int http_service_new_local(HttpService **ret, Worker *w, const char *path, const char *group,
+                           HttpServiceFn on_request, void *userdata);
+int http_service_new_tcp(HttpService **ret, Worker *w, const Address *address, HttpServiceFn on_request,
+                         void *userdata);
+
+/* Where it listens, with the port that it got. */
+const Address *http_service_address(const HttpService *s);
+
+/* Closes every connection, and tells who waits. Never from a HttpServiceFn. Takes NULL; returns NULL. */
+HttpService *http_service_free(HttpService *s);
+
+/* Strings of the request, borrowed until the answer, or NULL. */
+const char *http_exchange_query(HttpExchange *x, const char *name);
+const char *http_exchange_header(HttpExchange *x, const char *name);
+
+/* Local only: the peer is root, has the uid UID, or belongs to the group of that name. */
+bool http_exchange_peer_is(HttpExchange *x, uid_t uid, const char *group);
+
+/* The answer comes later, unless ON_GONE is called first. */
+void http_exchange_wait(HttpExchange *x, HttpGoneFn on_gone, void *userdata);
+
+/* Ends the exchange; X is gone. */
+void http_exchange_answer(HttpExchange *x, const HttpAnswer *answer);
