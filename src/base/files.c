@@ -29,6 +29,16 @@ char *files_credential(const char *name) {
         return path && access(path, R_OK) == 0 ? TAKE_PTR(path) : NULL;
 }
 
+char *files_control_socket(const char *program) {
+        const char *folder = getenv("RUNTIME_DIRECTORY"), *xdg = getenv("XDG_RUNTIME_DIR");
+
+        if (folder && *folder == '/')
+                return str_format("%.*s/control.sock", (int) strcspn(folder, ":"), folder);
+        if (geteuid() == 0)
+                return str_format("/run/%s/control.sock", program);
+        return xdg && *xdg == '/' ? str_format("%s/%s/control.sock", xdg, program) : NULL;
+}
+
 int files_make_folder(const char *path) {
         _cleanup_free_ char *p = strdup(path);
 

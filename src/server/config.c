@@ -24,6 +24,10 @@ static const char *check_address(const char *value) {
                        : NULL;
 }
 
+static const char *check_optional_address(const char *value) {
+        return *value ? check_address(value) : NULL;
+}
+
 static const char *check_port_range(const char *value) {
         uint16_t low, high;
 
@@ -106,6 +110,8 @@ static const ConfigKey server_keys[] = {
         KEY("limits.keepalive", CONFIG_TIME, keepalive_usec, .min = USEC_PER_MSEC, .max = 3600 * USEC_PER_SEC,
             .fallback = "75s"),
         KEY("limits.stop", CONFIG_TIME, stop_usec, .max = 3600 * USEC_PER_SEC, .fallback = "1s"),
+        KEY("limits.drain", CONFIG_TIME, drain_usec, .max = 86400 * USEC_PER_SEC, .fallback = "10min"),
+        KEY("metrics_listen", CONFIG_STRING, metrics_listen, .check = check_optional_address),
         KEY("one_port", CONFIG_BOOL, one_port, .fallback = "true"),
         KEY("workers", CONFIG_UINT, n_workers, .max = 256, .fallback = "0"),
         {},

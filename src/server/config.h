@@ -16,6 +16,7 @@ typedef struct ServerConfig {
         ConfigList http_listen, https_listen, tunnel_listen;
         char *tcp_ports;
         char *certificate, *key, *client_ca;
+        char *metrics_listen; /* or NULL */
         char *auth_method, *token_file;
         char *webhook_url, *webhook_secret_file, *webhook_ca_file;
         uint64_t webhook_timeout_usec, webhook_cache_usec;
@@ -23,7 +24,7 @@ typedef struct ServerConfig {
         uint64_t grace_usec, park_usec;
         uint64_t max_clients, max_tunnels_per_client, max_pending, max_pending_per_address;
         uint64_t max_per_tunnel, max_per_visitor; /* connections of visitors */
-        uint64_t head_bytes, head_usec, keepalive_usec, stop_usec;
+        uint64_t head_bytes, head_usec, keepalive_usec, stop_usec, drain_usec;
         uint64_t n_workers;
         bool one_port; /* mux clients may also come to https_listen */
 

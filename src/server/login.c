@@ -206,6 +206,7 @@ static int login_check(const Login *l, const User *user, char **ret_why) {
 static void login_fail(Login *l, const char *why) {
         char peer[ADDRESS_TEXT_MAX];
 
+        l->server->n_auth_failures++;
         if (attempts_failed(l->server->attempts, &l->spec.peer, clock_usec()))
                 log_warning("Too many logins from %s have failed; its next ones wait until %u s are over",
                             address_format_ip(&l->spec.peer, peer),
@@ -235,13 +236,13 @@ static void on_auth_answer(AuthPending *p, User *user, const char *why, void *us
 static void login_ask(Login *l) {
         Server *s = l->server;
         const MessageAuth *m = &l->auth.auth;
-        char label[SESSION_LABEL_MAX];
+        char label[CLIENT_LABEL_MAX];
         AuthPending *pending;
         int r;
         AuthQuestion q = {
                 .token = message_str(m->user),
                 .peer = &l->spec.peer,
-                .client_label = session_label(l->spec.client_id, label),
+                .client_label = client_label(l->spec.client_id, label),
                 .os = message_str(m->os),
                 .arch = message_str(m->arch),
                 .version = message_str(m->mm_version),
@@ -395,10 +396,10 @@ static void logout_free(Logout *l) {
 static void on_logout(Worker *w, Mail *mail) {
         Logout *l = container_of(mail, Logout, mail);
         Server *s = w->userdata;
-        char label[SESSION_LABEL_MAX];
+        char label[CLIENT_LABEL_MAX];
         AuthClient client = {
                 .user = l->user,
-                .client_label = session_label(l->client_id, label),
+                .client_label = client_label(l->client_id, label),
                 .peer = &l->peer,
         };
 

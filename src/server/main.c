@@ -13,16 +13,14 @@ static int configure_and_run(const ServerOptions *o) {
         ServerConfig config = {};
         ConfigList faults = {};
         int status = EXIT_SUCCESS;
-        int r = server_config_load(&config, &o->paths, o->settings, o->n_settings, o->dev, &faults);
+        int r = server_options_load(o, &config, &faults);
 
-        if (r >= 0)
-                r = server_config_check_files(&config, &faults);
         for (size_t i = 0; i < faults.n; i++)
                 fprintf(stderr, "%s\n", faults.items[i]);
         if (r < 0)
                 status = r == -EINVAL ? EXIT_USAGE : EXIT_FAILURE;
         else if (!o->check)
-                status = server_run(&config);
+                status = server_run(&config, o);
         config_list_done(&faults);
         server_config_done(&config);
         return status;

@@ -153,6 +153,12 @@ bad_usage:
         return r;
 }
 
+int server_options_load(const ServerOptions *o, ServerConfig *c, ConfigList *ret_faults) {
+        int r = server_config_load(c, &o->paths, o->settings, o->n_settings, o->dev, ret_faults);
+
+        return r < 0 ? r : server_config_check_files(c, ret_faults);
+}
+
 void server_options_done(ServerOptions *o) {
         config_list_done(&o->paths);
 }

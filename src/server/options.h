@@ -16,5 +16,7 @@ typedef struct ServerOptions {
 
 /* Returns 0, or -EINVAL when the usage is bad, which was told on stderr. *RET is to be done in any case. */
 int server_options_parse(int argc, char *argv[], ServerOptions *ret);
+/* Reads the configuration that O points to, and the files that it names. As server_config_load(). */
+int server_options_load(const ServerOptions *o, ServerConfig *c, ConfigList *ret_faults);
 void server_options_done(ServerOptions *o);
 void server_options_help(void);

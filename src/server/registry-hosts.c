@@ -49,6 +49,7 @@ static int host_open_for(Registry *r, Claim *c, Client *client, TunnelProtocol p
                 return e;
         t->no_parking = true;
         t->client = client;
+        strcpy(t->label, client->label);
         c->tunnels[p] = t;
         DL_APPEND(client->tunnels, t);
         r->counts.tunnels++;

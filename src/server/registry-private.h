@@ -22,6 +22,7 @@ typedef struct Sticky {
 
 typedef struct Client {
         char *id;               /* owned */
+        char label[CLIENT_LABEL_MAX];
         User *user;             /* a reference */
         SessionSet sessions;    /* empty: away */
         Address peer;           /* where session 0 came from */

@@ -213,6 +213,7 @@ static Client *client_new(Registry *r, const char *id, User *user) {
                 client_free(c);
                 return NULL;
         }
+        client_label(c->id, c->label);
         HASH_ADD_KEYPTR(hh, r->clients, c->id, strlen(c->id), c);
         return c;
 }
@@ -564,6 +565,7 @@ static int make_tunnels(Registry *r, Grants *g) {
 
                 if (e < 0)
                         return e;
+                strcpy(g->tunnels[i]->label, g->client->label);
         }
         return 0;
 }
@@ -711,6 +713,25 @@ void registry_count(Registry *r, RegistryCounts *ret) {
         pthread_rwlock_rdlock(&r->lock);
         *ret = r->counts;
         pthread_rwlock_unlock(&r->lock);
+}
+
+int registry_list_tunnels(Registry *r, Tunnel ***ret, size_t *ret_n) {
+        Tunnel **list, *t;
+        size_t n = 0;
+        Client *c, *next;
+
+        pthread_rwlock_rdlock(&r->lock);
+        list = new0(Tunnel *, r->counts.tunnels + 1);
+        HASH_ITER(hh, r->clients, c, next)
+                DL_FOREACH(c->tunnels, t)
+                        if (list)
+                                list[n++] = tunnel_ref(t);
+        pthread_rwlock_unlock(&r->lock);
+        if (!list)
+                return -ENOMEM;
+        *ret = list;
+        *ret_n = n;
+        return 0;
 }
 
 /* ---- forgetting ---- */

@@ -124,10 +124,13 @@ bool registry_sweep(Registry *r, uint64_t now_usec);
 /* Closes the sockets of tcp tunnels, for a server that stops. */
 void registry_close_ports(Registry *r);
 
+/* All tunnels: *RET, owned by the caller, holds *RET_N references. Returns 0 or -ENOMEM. */
+int registry_list_tunnels(Registry *r, Tunnel ***ret, size_t *ret_n);
+
 typedef struct RegistryCounts {
         unsigned clients, tunnels; /* that are there now; http+https counts twice */
 } RegistryCounts;
 
 void registry_count(Registry *r, RegistryCounts *ret);
 
-DEFINE_CLEANUP(Registry*, registry_free);
+DEFINE_CLEANUP(Registry *, registry_free);

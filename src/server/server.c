@@ -11,8 +11,10 @@
 #include "base/str.h"
 #include "net/mux.h"
 #include "server/auth-method.h"
+#include "server/control.h"
 #include "server/koding-online.h"
 #include "server/login.h"
+#include "server/metrics-service.h"
 #include "server/revoke.h"
 #include "server/stopper.h"
 #include "server/tunnel-request.h"
@@ -76,7 +78,7 @@ void server_retry_parked(const Server *s) {
 
 void server_end(Server *s) {
         for (size_t i = 0; i < SERVER_SIGNALS_MAX; i++)
-                uv_close((uv_handle_t*) &s->signals[i], NULL);
+                uv_close((uv_handle_t *) &s->signals[i], NULL);
         s->sweep = timer_free(s->sweep);
         s->watch = timer_free(s->watch);
         login_cancel_all(s);
@@ -85,21 +87,55 @@ void server_end(Server *s) {
         worker_end(s->main);
 }
 
+void server_close_services(Server *s) {
+        s->control = http_service_free(s->control);
+        s->metrics = http_service_free(s->metrics);
+}
+
+int server_drain(Server *s) {
+        int r;
+
+        if (s->stopper)
+                return 0;
+        r = stopper_new(&s->stopper, s, s->config->drain_usec);
+        if (r < 0)
+                return r;
+        s->draining = true;
+        log_info("Draining: no new clients and visitors, and an end with the last visitor");
+        (void) sd_notify(0, "STATUS=Draining"); /* not STOPPING: systemd would allow it less time */
+        return 0;
+}
+
 static void server_stop(Server *s, int signal) {
-        if (s->stopper) {
+        if (s->stopper && !s->draining) {
                 stopper_hurry(s->stopper);
                 return;
         }
         log_info("Stopping because of %s", strsignal(signal));
         (void) sd_notify(0, "STOPPING=1");
-        if (stopper_new(&s->stopper, s) < 0)
+        if (s->draining) {
+                s->draining = false;
+                stopper_limit(s->stopper, s->config->stop_usec);
+        } else if (stopper_new(&s->stopper, s, s->config->stop_usec) < 0)
                 _exit(EXIT_FAILURE); /* no memory to stop in an orderly way */
+}
+
+int server_reload(Server *s _unused_, char **ret_why) {
+        *ret_why = strdup("This version reads its configuration at the start only; restart it for a new one");
+        return -EOPNOTSUPP;
+}
+
+static void server_reload_and_log(Server *s) {
+        _cleanup_free_ char *why = NULL;
+        int r = server_reload(s, &why);
+
+        if (r < 0)
+                log_warning("%s", why ? why : strerror(-r));
 }
 
 static void on_server_signal(uv_signal_t *handle, int signal) {
         if (signal == SIGHUP)
-                log_warning(
-                        "This version reads its configuration at the start only; restart it for a new one");
+                server_reload_and_log(handle->data);
         else
                 server_stop(handle->data, signal);
 }
@@ -138,7 +174,7 @@ static int server_bind_one(Server *s, ListenerKind kind, const char *where) {
                 log_error("Can't listen on %s: %s", where, strerror(-fd));
                 return fd;
         }
-        *socket = (PublicSocket) { .fd = fd, .kind = kind };
+        *socket = (PublicSocket){ .fd = fd, .kind = kind };
         s->n_sockets++;
         return address_of_socket(fd, &socket->address);
 }
@@ -315,6 +351,11 @@ static int server_set_up(Server *s) {
                 auth_set_known_fn(s->auth, koding_on_known, s);
         if (r >= 0)
                 r = timer_new(&s->sweep, s->main, on_server_sweep, s);
+        if (r >= 0) {
+                r = metrics_service_open(s);
+                if (r < 0)
+                        log_error("Can't listen on %s: %s", s->config->metrics_listen, strerror(-r));
+        }
         return r < 0 ? r : server_make_shards(s);
 }
 
@@ -351,16 +392,25 @@ static void describe_sockets(const Server *s, ListenerKind kind, const char *nam
                                                address_format(&s->sockets[i].address, address));
 }
 
+static void describe_metrics(const Server *s, char *ret, size_t size) {
+        char address[ADDRESS_TEXT_MAX];
+
+        ret[0] = '\0';
+        if (s->metrics)
+                snprintf(ret, size, " metrics=%s", address_format(http_service_address(s->metrics), address));
+}
+
 static void server_tell_ready(const Server *s) {
-        char http[512], https[512], tunnel[512];
+        char http[512], https[512], tunnel[512], metrics[512];
 
         describe_sockets(s, LISTEN_HTTP, " http", http, sizeof(http));
         describe_sockets(s, LISTEN_HTTPS, " https", https, sizeof(https));
         describe_sockets(s, LISTEN_TUNNEL, " tunnel", tunnel, sizeof(tunnel));
-        printf("Ready: domain=%s%s%s%s\n", s->config->domain, http, https, tunnel);
+        describe_metrics(s, metrics, sizeof(metrics));
+        printf("Ready: domain=%s%s%s%s%s\n", s->config->domain, http, https, tunnel, metrics);
         fflush(stdout);
-        log_struct(LOG_INFO, LOG_FIELDS({ "PGROK_EVENT", "ready" }), "Ready: domain=%s%s%s%s",
-                   s->config->domain, http, https, tunnel);
+        log_struct(LOG_INFO, LOG_FIELDS({ "PGROK_EVENT", "ready" }), "Ready: domain=%s%s%s%s%s",
+                   s->config->domain, http, https, tunnel, metrics);
         (void) sd_notify(0, "READY=1");
 }
 
@@ -375,6 +425,7 @@ static void server_done(Server *s) {
                 worker_free(s->shards[i].worker);
         free(s->shards);
         stopper_free(s->stopper); /* its mail was the shards' last */
+        server_close_services(s);
         timer_free(s->sweep);
         timer_free(s->watch);
         auth_free(s->auth);
@@ -389,8 +440,8 @@ static void server_done(Server *s) {
         worker_free(s->main);
 }
 
-int server_run(const ServerConfig *config) {
-        Server s = { .config = config };
+int server_run(const ServerConfig *config, const ServerOptions *options) {
+        Server s = { .config = config, .options = options, .started_usec = clock_usec() };
         int r = server_set_up(&s);
 
         if (r < 0) {
@@ -405,6 +456,7 @@ int server_run(const ServerConfig *config) {
                 log_error("Can't start: %s", strerror(-r));
                 return EXIT_FAILURE; /* threads may run: leave everything to the kernel */
         }
+        control_open(&s);
         server_tell_ready(&s);
         worker_run(s.main);
         for (unsigned i = 0; i < s.n_shards; i++)

@@ -3,6 +3,7 @@
 
 /* The server as a whole: what its threads share, and the main thread's own affairs. */
 
+#include "net/http-service.h"
 #include "net/timer.h"
 #include "net/tls.h"
 #include "server/attempts.h"
@@ -10,6 +11,7 @@
 #include "server/config.h"
 #include "server/crowd.h"
 #include "server/dev-ca.h"
+#include "server/options.h"
 #include "server/registry.h"
 #include "server/shard.h"
 
@@ -41,12 +43,18 @@ typedef struct Server {
         Crowd *crowd;       /* owned */
 
         /* main only */
-        Auth *auth;              /* owned */
-        Attempts *attempts;      /* owned */
-        Login *logins;           /* owned: wait for an answer of auth */
-        TunnelRequest *requests; /* the same */
+        const ServerOptions *options; /* borrowed: what to read the configuration from again */
+        Auth *auth;                   /* owned */
+        Attempts *attempts;           /* owned */
+        Login *logins;                /* owned: wait for an answer of auth */
+        TunnelRequest *requests;      /* the same */
+        HttpService *control;         /* owned; NULL: there is none */
+        HttpService *metrics;         /* the same */
         uint64_t last_session_id;
+        uint64_t started_usec;
+        uint64_t n_auth_failures;
         Stopper *stopper; /* owned; NULL until the server is to stop */
+        bool draining;    /* it stops because somebody asked for it, and has much time */
         Timer *sweep;     /* owned; runs while something is reserved */
         Timer *watch;     /* owned: for what changes by itself */
         int64_t expiry_day; /* UNIX time, in days: when it was looked for what has expired */
@@ -54,7 +62,7 @@ typedef struct Server {
 } Server;
 
 /* Binds, starts the workers, and serves until a signal says stop. Logs. Returns the exit status. */
-int server_run(const ServerConfig *config);
+int server_run(const ServerConfig *config, const ServerOptions *options);
 
 /* ---- main only ---- */
 
@@ -69,6 +77,17 @@ void server_retry_parked(const Server *s);
 
 /* Something may be reserved now, which has its end. */
 void server_update_sweep(Server *s);
+
+/* Reads the configuration again. Returns 0, or a negative errno with *RET_WHY, a sentence owned by the
+ * caller, or NULL. */
+int server_reload(Server *s, char **ret_why);
+
+/* Takes no more clients and visitors, and ends with the last visitor, or after limits.drain. Returns 0, also
+ * if it stops already, or -ENOMEM. */
+int server_drain(Server *s);
+
+/* Closes what administrators are connected to, before the shards end. */
+void server_close_services(Server *s);
 
 /* Stops listening, once no shard does. */
 void server_close_sockets(Server *s);

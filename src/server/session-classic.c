@@ -273,6 +273,7 @@ static void classic_destroy(Session *s) {
 }
 
 static const SessionOps classic_ops = {
+        .transport = "classic",
         .open_usec = SESSION_OPEN_USEC,
         .open_stream = classic_open_stream,
         .cancel = classic_cancel,

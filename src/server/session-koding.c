@@ -293,6 +293,7 @@ static void koding_destroy(Session *s) {
 }
 
 static const SessionOps koding_ops = {
+        .transport = "koding",
         .open_usec = OPEN_USEC,
         .hides_end = true,
         .open_stream = koding_open_stream,

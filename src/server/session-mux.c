@@ -250,6 +250,7 @@ static void mux_session_destroy(Session *s) {
 }
 
 static const SessionOps mux_session_ops = {
+        .transport = "mux",
         .open_usec = SESSION_OPEN_USEC,
         .open_stream = mux_session_open_stream,
         .cancel = mux_session_cancel,

@@ -1,25 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "server/session.h"
 
-#include <gnutls/crypto.h>
+#include <errno.h>
 #include <limits.h>
 
 #include "base/log.h"
+#include "base/parse.h"
 #include "base/str.h"
 #include "base/version.h"
 #include "server/login.h"
 #include "server/server.h"
-
-const char *session_label(const char *client_id, char ret[static SESSION_LABEL_MAX]) {
-        uint8_t hash[32] = {};
-
-        ret[0] = '\0';
-        if (*client_id != '\0') {
-                (void) gnutls_hash_fast(GNUTLS_DIG_SHA256, client_id, strlen(client_id), hash);
-                hex_encode(hash, (SESSION_LABEL_MAX - 1) / 2, ret);
-        }
-        return ret;
-}
 
 void session_init(Session *s, const SessionOps *ops, Shard *shard, const SessionSpec *spec) {
         char peer[ADDRESS_TEXT_MAX];
@@ -27,7 +17,8 @@ void session_init(Session *s, const SessionOps *ops, Shard *shard, const Session
         s->ops = ops;
         s->shard = shard;
         s->spec = *spec;
-        (void) session_label(spec->client_id, s->label);
+        s->started_usec = clock_usec();
+        client_label(spec->client_id, s->label);
         s->is_counted = crowd_enter(shard->server->crowd, CROWD_SESSION, &spec->peer) != UINT_MAX;
         HASH_ADD(hh, shard->sessions, spec.id, sizeof(s->spec.id), s);
         shard_update_listeners(shard);
@@ -55,6 +46,22 @@ void session_destroy(Session *s) {
         s->ops->destroy(s);
         if (!shard->stopping)
                 shard_update_listeners(shard);
+}
+
+int session_describe(const Session *s, SessionInfo *ret) {
+        char *user = strdup(s->spec.user->name);
+
+        if (!user)
+                return -ENOMEM;
+        *ret = (SessionInfo){
+                .user = user,
+                .transport = s->ops->transport,
+                .peer = s->spec.peer,
+                .started_usec = s->started_usec,
+                .n_tunnels = s->n_tunnels,
+        };
+        strcpy(ret->label, s->label);
+        return 0;
 }
 
 void session_stop(Session *s) {
@@ -87,7 +94,7 @@ int opening_write_start(const Opening *o, Stream *stream) {
         if (!frame)
                 return -ENOMEM;
         m.start_proxy.url = o->tunnel->url;
-        m.start_proxy.client_addr = (char*) address_format(o->visitor, peer);
+        m.start_proxy.client_addr = (char *) address_format(o->visitor, peer);
         r = message_encode(&m, frame);
         if (r >= 0) {
                 ssize_t k = stream_write(stream, buffer_head(frame), buffer_length(frame));
@@ -108,8 +115,8 @@ void opening_finish(Opening *o, Stream *stream) {
 int session_send_auth_resp(const Session *s, Channel *control, uint16_t max) {
         Message m = { .type = MESSAGE_AUTH_RESP };
 
-        m.auth_resp.version = (char*) MESSAGE_PROTOCOL_VERSION;
-        m.auth_resp.mm_version = (char*) PGROK_VERSION;
+        m.auth_resp.version = (char *) MESSAGE_PROTOCOL_VERSION;
+        m.auth_resp.mm_version = (char *) PGROK_VERSION;
         m.auth_resp.client_id = s->spec.client_id;
         m.auth_resp.sessions = max;
         m.auth_resp.half_close = s->spec.half_close;
@@ -121,9 +128,9 @@ static int send_new_tunnel(Channel *control, const MessageReqTunnel *request, co
         Message m = { .type = MESSAGE_NEW_TUNNEL };
 
         m.new_tunnel.req_id = request->req_id;
-        m.new_tunnel.protocol = t ? (char*) tunnel_protocol_to_string(t->protocol) : request->protocol;
+        m.new_tunnel.protocol = t ? (char *) tunnel_protocol_to_string(t->protocol) : request->protocol;
         m.new_tunnel.url = t ? t->url : NULL;
-        m.new_tunnel.error = (char*) why;
+        m.new_tunnel.error = (char *) why;
         return channel_queue(control, &m);
 }
 

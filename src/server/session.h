@@ -9,10 +9,10 @@
 
 #include "net/address.h"
 #include "net/channel.h"
+#include "server/client-label.h"
 #include "server/registry.h"
 #include "server/tcp-port.h"
 
-#define SESSION_LABEL_MAX 13
 #define SESSION_OPEN_USEC (30 * UINT64_C(1000000)) /* for SessionOps: a client may have to connect anew */
 
 typedef struct Session Session;
@@ -46,8 +46,10 @@ typedef struct SessionSpec {
 } SessionSpec;
 
 typedef struct SessionOps {
-        uint64_t open_usec; /* how long a visitor waits for its stream */
-        bool hides_end;     /* see Opening */
+        const char *transport; /* "mux" */
+        uint64_t open_usec;    /* how long a visitor waits for its stream */
+        bool hides_end;        /* see Opening */
+
         /* Calls O's callback, before it returns or later. */
         void (*open_stream)(Session *s, Opening *o);
         void (*cancel)(Session *s, Opening *o);
@@ -67,14 +69,13 @@ struct Session {
         const SessionOps *ops;
         struct Shard *shard; /* borrowed; outlives the session */
         SessionSpec spec;
-        char label[SESSION_LABEL_MAX]; /* how people see the client: its id's SHA-256 begins so */
-        TcpPort *ports;                /* owned: where its tcp tunnels listen */
-        bool is_counted;               /* among those of its address */
-        UT_hash_handle hh;             /* in the shard, by id */
+        char label[CLIENT_LABEL_MAX]; /* how people see the client */
+        uint64_t started_usec;
+        unsigned n_tunnels;
+        TcpPort *ports;  /* owned: where its tcp tunnels listen */
+        bool is_counted; /* among those of its address */
+        UT_hash_handle hh; /* in the shard, by id */
 };
-
-/* How people see a client: writes the first digits of its id's SHA-256 to RET; "" for an empty id. */
-const char *session_label(const char *client_id, char ret[static SESSION_LABEL_MAX]);
 
 /* Enters S, filled with ops and zeroes, into SHARD under SPEC's id. */
 void session_init(Session *s, const SessionOps *ops, struct Shard *shard, const SessionSpec *spec);
@@ -100,6 +101,19 @@ void opening_finish(Opening *o, Stream *stream);
 int session_send_auth_resp(const Session *s, Channel *control, uint16_t max);
 int session_send_answer(Channel *control, const MessageReqTunnel *request, const TunnelGrant *grants, int n,
                         const char *why);
+
+/* What people may know of a session. */
+typedef struct SessionInfo {
+        char label[CLIENT_LABEL_MAX];
+        char *user; /* owned */
+        const char *transport;
+        Address peer;
+        uint64_t started_usec;
+        unsigned n_tunnels;
+} SessionInfo;
+
+/* Returns 0 or -ENOMEM. */
+int session_describe(const Session *s, SessionInfo *ret);
 
 /* Ends S because of REASON, half a sentence for the log, and tells main. S is freed. */
 void session_end(Session *s, const char *reason);

@@ -8,6 +8,7 @@
 
 #include "net/listener.h"
 #include "net/worker.h"
+#include "server/metrics.h"
 #include "server/session.h"
 
 typedef struct Shard Shard;
@@ -31,6 +32,7 @@ struct Shard {
         ListenerKind kinds[SHARD_LISTENERS_MAX];
         unsigned n_listeners;
         unsigned n_placed; /* main's: sessions that it has placed here */
+        Metrics metrics;
         bool stopping, told_idle;
         Mail idle_mail;
 };

@@ -49,6 +49,7 @@ void stopper_hurry(Stopper *st) {
         if (st->aborting)
                 return;
         st->aborting = true;
+        server_close_services(st->server); /* else they would ask shards that answer no more */
         timer_stop(st->timeout);
         for (unsigned i = 0; i < st->server->n_shards; i++)
                 worker_post(st->server->shards[i].worker, &st->mails[i].mail, on_shard_abort);
@@ -60,6 +61,11 @@ void stopper_on_idle(Worker *w, Mail *mail _unused_) {
 
         if (++st->n_idle == s->n_shards)
                 stopper_hurry(st);
+}
+
+void stopper_limit(Stopper *st, uint64_t usec) {
+        if (!st->aborting)
+                timer_start(st->timeout, usec);
 }
 
 static void on_stopper_timeout(void *userdata) {
@@ -82,14 +88,14 @@ static void on_shard_stop(Worker *w, Mail *mail) {
         worker_post(sh->server->main, mail, on_shard_stopped);
 }
 
-static int stopper_begin(Stopper *st) {
+static int stopper_begin(Stopper *st, uint64_t usec) {
         Server *s = st->server;
         int r;
 
         st->mails = new0(StopMail, s->n_shards);
         if (!st->mails)
                 return -ENOMEM;
-        r = timer_new_after(&st->timeout, s->main, s->config->stop_usec, on_stopper_timeout, st);
+        r = timer_new_after(&st->timeout, s->main, usec, on_stopper_timeout, st);
         if (r < 0)
                 return r;
         for (unsigned i = 0; i < s->n_shards; i++) {
@@ -102,14 +108,14 @@ static int stopper_begin(Stopper *st) {
         return 0;
 }
 
-int stopper_new(Stopper **ret, Server *s) {
+int stopper_new(Stopper **ret, Server *s, uint64_t usec) {
         Stopper *st = new0(Stopper, 1);
         int r;
 
         if (!st)
                 return -ENOMEM;
         st->server = s;
-        r = stopper_begin(st);
+        r = stopper_begin(st, usec);
         if (r < 0) {
                 stopper_free(st);
                 return r;

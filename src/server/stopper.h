@@ -5,8 +5,11 @@
 
 #include "server/server.h"
 
-/* Begins it. Returns 0 or -ENOMEM. loop: main */
-int stopper_new(Stopper **ret, Server *s);
+/* Begins it: visitors have USEC. Returns 0 or -ENOMEM. loop: main */
+int stopper_new(Stopper **ret, Server *s, uint64_t usec);
+
+/* Visitors have USEC from now on. */
+void stopper_limit(Stopper *st, uint64_t usec);
 
 /* Waits for nobody any more. */
 void stopper_hurry(Stopper *st);

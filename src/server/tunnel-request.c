@@ -47,6 +47,7 @@ static void on_tunnel_answered(Worker *w, Mail *mail) {
                         if (r->grants[i].fd >= 0)
                                 tcp_port_open(&s->ports, s->shard, TAKE_FD(r->grants[i].fd),
                                               r->grants[i].tunnel);
+                s->n_tunnels += (unsigned) MAX(r->n, 0);
                 s->ops->answer(s, &r->request.req_tunnel, r->grants, r->n, r->why ? r->why : "Out of memory");
         }
         tunnel_request_free(r);

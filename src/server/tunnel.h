@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "server/client-label.h"
 #include "server/user.h"
 
 typedef enum TunnelProtocol { TUNNEL_HTTP, TUNNEL_HTTPS, TUNNEL_TCP, TUNNEL_PROTOCOL_MAX } TunnelProtocol;
@@ -28,6 +29,7 @@ struct Tunnel {
         char *http_auth; /* owned: what `Authorization: Basic` must carry, or NULL */
         User *user;      /* a reference: whose it is */
         bool no_parking; /* visitors don't wait for a client that is away: they get 502 */
+        char label[CLIENT_LABEL_MAX]; /* of its client */
         atomic_uint n_connections; /* its visitors */
         struct Client *client;     /* the registry's, under its lock while it has the tunnel */
         Tunnel *prev, *next;       /* of the same client; the main thread's */

@@ -70,6 +70,7 @@ static void visitor_enter(Visitor *v, Shard *sh) {
         v->shard = sh;
         DL_APPEND(sh->visitors, v);
         sh->n_visitors++;
+        sh->metrics.connections[v->protocol]++;
 }
 
 static void visitor_leave(Visitor *v) {
@@ -77,6 +78,7 @@ static void visitor_leave(Visitor *v) {
                 v->shard->n_parked--;
         DL_DELETE(v->shard->visitors, v);
         v->shard->n_visitors--;
+        v->shard->metrics.connections[v->protocol]--;
         if (v->shard->stopping)
                 shard_check_idle(v->shard);
 }
@@ -88,11 +90,28 @@ static void visitor_drop_tunnel(Visitor *v) {
         v->tunnel = tunnel_unref(v->tunnel);
 }
 
+/* What it has relayed so far. */
+static void visitor_get_bytes(const Visitor *v, uint64_t *ret_in, uint64_t *ret_out) {
+        *ret_in = *ret_out = 0;
+        if (v->relay)
+                relay_get_bytes(v->relay, ret_in, ret_out);
+}
+
+/* From now on they are the shard's. */
+static void visitor_end_relay(Visitor *v) {
+        uint64_t in, out;
+
+        visitor_get_bytes(v, &in, &out);
+        v->shard->metrics.bytes_in += in;
+        v->shard->metrics.bytes_out += out;
+        v->relay = relay_free(v->relay);
+}
+
 static void visitor_destroy(Visitor *v, bool reset) {
         BufferPool *pool = &v->shard->worker->buffers;
 
         opening_cancel(&v->opening);
-        relay_free(v->relay);
+        visitor_end_relay(v);
         linger_free(v->linger);
         timer_free(v->timeout);
         buffer_put(pool, v->head);
@@ -134,6 +153,8 @@ static void visitor_refuse(Visitor *v, unsigned status, const char *fields, cons
         Buffer *answer = v->protocol == TUNNEL_TCP ? NULL : buffer_get(&v->shard->worker->buffers);
         int r = -ENOMEM;
 
+        if (v->protocol != TUNNEL_TCP)
+                metrics_request(&v->shard->metrics, status, clock_usec() - v->started_usec);
         if (answer && answer_write(answer, status, fields, text, v->head_only) >= 0) {
                 v->timeout = timer_free(v->timeout);
                 visitor_set_state(v, VISITOR_ANSWER);
@@ -217,12 +238,12 @@ static void visitor_linger(Visitor *v) {
                 visitor_free(v);
 }
 
-static void on_visitor_relayed(Relay *r, const RelayResult *result, void *userdata) {
+static void on_visitor_relayed(Relay *r _unused_, const RelayResult *result, void *userdata) {
         Visitor *v = userdata;
         bool unanswered = result->error < 0 && result->failed == RELAY_B && result->b_to_a_bytes == 0;
 
         visitor_log_end(v, result);
-        v->relay = relay_free(r);
+        visitor_end_relay(v);
         v->timeout = timer_free(v->timeout);
         if (unanswered && v->protocol != TUNNEL_TCP) {
                 v->leg = stream_reset(v->leg);
@@ -476,7 +497,7 @@ static void visitor_look_up(Visitor *v) {
                 visitor_look_up_port(v);
                 return;
         }
-        k = http_head_parse(&head, (const char*) buffer_head(v->head), buffer_length(v->head),
+        k = http_head_parse(&head, (const char *) buffer_head(v->head), buffer_length(v->head),
                             v->shard->server->config->head_bytes, &status);
         if (k > 0) {
                 stream_set_events(v->stream, 0);
@@ -552,6 +573,7 @@ static Visitor *visitor_new(Shard *sh, const Address *peer, TunnelProtocol proto
         v->protocol = protocol;
         v->started_usec = clock_usec();
         visitor_enter(v, sh);
+        sh->metrics.connections_total[protocol]++;
         if (visitor_count(v))
                 return v;
         visitor_free(v);
@@ -613,6 +635,48 @@ void visitor_abort_user(Shard *sh, const User *user) {
 
         DL_FOREACH_SAFE(sh->visitors, v, next)
                 if (v->state == VISITOR_RELAY && v->tunnel->user == user)
+                        visitor_free(v);
+}
+
+/* ---- for administrators ---- */
+
+size_t visitor_list(Shard *sh, VisitorInfo *ret, size_t max) {
+        size_t n = 0;
+        Visitor *v;
+
+        DL_FOREACH(sh->visitors, v) {
+                VisitorInfo *info = &ret[n];
+
+                if (n == max)
+                        break;
+                *info = (VisitorInfo){
+                        .peer = v->peer,
+                        .protocol = v->protocol,
+                        .tunnel = tunnel_ref(v->tunnel),
+                        .started_usec = v->started_usec,
+                };
+                visitor_get_bytes(v, &info->bytes_in, &info->bytes_out);
+                n++;
+        }
+        return n;
+}
+
+void visitor_add_bytes(Shard *sh, Metrics *sum) {
+        uint64_t in, out;
+        Visitor *v;
+
+        DL_FOREACH(sh->visitors, v) {
+                visitor_get_bytes(v, &in, &out);
+                sum->bytes_in += in;
+                sum->bytes_out += out;
+        }
+}
+
+void visitor_abort_client(Shard *sh, const char *label) {
+        Visitor *v, *next;
+
+        DL_FOREACH_SAFE(sh->visitors, v, next)
+                if (v->state == VISITOR_RELAY && streq(v->tunnel->label, label))
                         visitor_free(v);
 }
 

@@ -19,6 +19,24 @@ void visitor_retry_parked(Shard *sh);
 /* Breaks off the connections that lead to tunnels of USER. */
 void visitor_abort_user(Shard *sh, const User *user);
 
+/* What people may know of a visitor. */
+typedef struct VisitorInfo {
+        Address peer;
+        TunnelProtocol protocol;
+        Tunnel *tunnel; /* a reference; NULL until it is found */
+        uint64_t started_usec;
+        uint64_t bytes_in, bytes_out; /* relayed from it, and to it */
+} VisitorInfo;
+
+/* Fills RET, at most MAX of them. Returns their number. */
+size_t visitor_list(Shard *sh, VisitorInfo *ret, size_t max);
+
+/* Adds what the relays of SH have moved so far, which its own metrics do not have yet. */
+void visitor_add_bytes(Shard *sh, Metrics *sum);
+
+/* Aborts the connections that the client of that label serves. */
+void visitor_abort_client(Shard *sh, const char *label);
+
 /* For a stop: lets go of visitors that have no stream yet, and of all. */
 void visitor_stop_waiting(Shard *sh);
 void visitor_free_all(Shard *sh);

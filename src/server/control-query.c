@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/control-query.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <time.h>
+
+#include "base/parse.h"
+#include "base/str.h"
+#include "base/version.h"
+#include "net/http-json.h"
+#include "server/gather.h"
+#include "server/visitor.h"
+
+/* One question that waits for the shards. */
+typedef struct Question {
+        HttpExchange *exchange; /* borrowed; NULL: nobody wants to know any more */
+        size_t limit;
+        char label[CLIENT_LABEL_MAX];
+} Question;
+
+static void on_question_gone(void *userdata) {
+        Question *q = userdata;
+
+        q->exchange = NULL;
+}
+
+static void ask(Server *s, HttpExchange *x, const Question *question, size_t part_bytes,
+                GatherCollectFn collect, GatherDoneFn done) {
+        Question *q = new0(Question, 1);
+
+        if (q)
+                *q = *question;
+        if (!q || gather_start(s, part_bytes, collect, done, q) < 0) {
+                free(q);
+                http_answer_error(x, 500, "Out of memory");
+                return;
+        }
+        q->exchange = x;
+        http_exchange_wait(x, on_question_gone, q);
+}
+
+/* Owns Q and O. */
+static void question_answer(Question *q, struct json_object *o) {
+        if (q->exchange)
+                http_answer_json(q->exchange, 200, o);
+        else
+                json_object_put(o);
+        free(q);
+}
+
+/* Returns false when X was told that its limit is none. */
+static bool read_limit(HttpExchange *x, size_t *ret) {
+        const char *text = http_exchange_query(x, "limit");
+        uint64_t limit = CONTROL_LIST_DEFAULT;
+
+        if (text && parse_uint(text, CONTROL_LIST_MAX, &limit) < 0) {
+                http_answer_error(x, 400, "`limit' must be a number up to %d", CONTROL_LIST_MAX);
+                return false;
+        }
+        *ret = limit;
+        return true;
+}
+
+/* ---- JSON ---- */
+
+static void put_string(struct json_object *o, const char *key, const char *value) {
+        json_object_object_add(o, key, value ? json_object_new_string(value) : NULL);
+}
+
+static void put_number(struct json_object *o, const char *key, uint64_t value) {
+        json_object_object_add(o, key, json_object_new_uint64(value));
+}
+
+/* In seconds since 1970. */
+static void put_since(struct json_object *o, uint64_t started_usec) {
+        put_number(o, "since", (uint64_t) time(NULL) - (clock_usec() - started_usec) / USEC_PER_SEC);
+}
+
+static struct json_object *describe_list(const char *name, struct json_object *list, uint64_t total) {
+        struct json_object *o = json_object_new_object();
+
+        json_object_object_add(o, name, list);
+        put_number(o, "total", total);
+        return o;
+}
+
+/* ---- status ---- */
+
+static struct json_object *describe_listeners(const Server *s) {
+        static const char *const kinds[LISTEN_KIND_MAX] = {
+                [LISTEN_HTTP] = "http",
+                [LISTEN_HTTPS] = "https",
+                [LISTEN_TUNNEL] = "tunnel",
+        };
+        struct json_object *list = json_object_new_array();
+        char address[ADDRESS_TEXT_MAX];
+
+        for (unsigned i = 0; i < s->n_sockets; i++) {
+                struct json_object *o = json_object_new_object();
+
+                put_string(o, "kind", kinds[s->sockets[i].kind]);
+                put_string(o, "address", address_format(&s->sockets[i].address, address));
+                json_object_array_add(list, o);
+        }
+        return list;
+}
+
+static void on_collect_status(Shard *sh, void *part, const void *userdata _unused_) {
+        *(uint64_t *) part = sh->n_visitors;
+}
+
+static void on_status(Server *s, void *parts, unsigned n, void *userdata) {
+        struct json_object *o = json_object_new_object();
+        const uint64_t *n_visitors = parts;
+        RegistryCounts counts;
+        uint64_t sum = 0;
+
+        for (unsigned i = 0; i < n; i++)
+                sum += n_visitors[i];
+        registry_count(s->registry, &counts);
+        put_string(o, "version", PGROK_VERSION);
+        put_string(o, "state", s->stopper ? "draining" : "running");
+        put_number(o, "uptime", (clock_usec() - s->started_usec) / USEC_PER_SEC);
+        put_string(o, "domain", s->config->domain);
+        json_object_object_add(o, "listeners", describe_listeners(s));
+        put_number(o, "clients", counts.clients);
+        put_number(o, "tunnels", counts.tunnels);
+        put_number(o, "connections", sum);
+        question_answer(userdata, o);
+}
+
+void control_query_status(Server *s, HttpExchange *x, const HttpRequest *r _unused_) {
+        ask(s, x, &(Question){}, sizeof(uint64_t), on_collect_status, on_status);
+}
+
+/* ---- tunnels ---- */
+
+static struct json_object *describe_tunnel(const Tunnel *t) {
+        struct json_object *o = json_object_new_object();
+
+        put_string(o, "url", t->url);
+        put_string(o, "proto", tunnel_protocol_to_string(t->protocol));
+        put_string(o, "user", t->user->name);
+        put_string(o, "client", t->label);
+        return o;
+}
+
+void control_query_tunnels(Server *s, HttpExchange *x, const HttpRequest *r _unused_) {
+        struct json_object *list;
+        size_t limit, n;
+        Tunnel **tunnels;
+
+        if (!read_limit(x, &limit))
+                return;
+        if (registry_list_tunnels(s->registry, &tunnels, &n) < 0) {
+                http_answer_error(x, 500, "Out of memory");
+                return;
+        }
+        list = json_object_new_array();
+        for (size_t i = 0; i < n; i++) {
+                if (i < limit)
+                        json_object_array_add(list, describe_tunnel(tunnels[i]));
+                tunnel_unref(tunnels[i]);
+        }
+        free(tunnels);
+        http_answer_json(x, 200, describe_list("tunnels", list, n));
+}
+
+/* ---- clients ---- */
+
+typedef struct SessionList {
+        SessionInfo *infos; /* owned, n of them */
+        size_t n;
+        uint64_t total;
+} SessionList;
+
+static void on_collect_clients(Shard *sh, void *part, const void *userdata) {
+        const Question *q = userdata;
+        SessionList *list = part;
+        Session *s, *next;
+
+        list->total = HASH_COUNT(sh->sessions);
+        list->infos = new0(SessionInfo, MIN(list->total, q->limit) + 1);
+        if (!list->infos)
+                return;
+        HASH_ITER(hh, sh->sessions, s, next) {
+                if (list->n == q->limit || session_describe(s, &list->infos[list->n]) < 0)
+                        break;
+                list->n++;
+        }
+}
+
+static struct json_object *describe_client(const SessionInfo *info) {
+        struct json_object *o = json_object_new_object();
+        char peer[ADDRESS_TEXT_MAX];
+
+        put_string(o, "client", info->label);
+        put_string(o, "user", info->user);
+        put_string(o, "address", address_format(&info->peer, peer));
+        put_string(o, "transport", info->transport);
+        put_number(o, "tunnels", info->n_tunnels);
+        put_since(o, info->started_usec);
+        return o;
+}
+
+static void on_clients(Server *s _unused_, void *parts, unsigned n, void *userdata) {
+        struct json_object *array = json_object_new_array();
+        SessionList *lists = parts;
+        Question *q = userdata;
+        uint64_t total = 0;
+
+        for (unsigned i = 0; i < n; i++) {
+                total += lists[i].total;
+                for (size_t k = 0; k < lists[i].n; k++) {
+                        if (json_object_array_length(array) < q->limit)
+                                json_object_array_add(array, describe_client(&lists[i].infos[k]));
+                        free(lists[i].infos[k].user);
+                }
+                free(lists[i].infos);
+        }
+        question_answer(q, describe_list("clients", array, total));
+}
+
+void control_query_clients(Server *s, HttpExchange *x, const HttpRequest *r _unused_) {
+        Question q = {};
+
+        if (read_limit(x, &q.limit))
+                ask(s, x, &q, sizeof(SessionList), on_collect_clients, on_clients);
+}
+
+/* ---- connections ---- */
+
+typedef struct VisitorList {
+        VisitorInfo *infos; /* owned, n of them */
+        size_t n;
+        uint64_t total;
+} VisitorList;
+
+static void on_collect_connections(Shard *sh, void *part, const void *userdata) {
+        const Question *q = userdata;
+        size_t max = MIN(sh->n_visitors, q->limit);
+        VisitorList *list = part;
+
+        list->total = sh->n_visitors;
+        list->infos = new0(VisitorInfo, max + 1);
+        if (list->infos)
+                list->n = visitor_list(sh, list->infos, max);
+}
+
+static struct json_object *describe_connection(const VisitorInfo *info) {
+        struct json_object *o = json_object_new_object();
+        char peer[ADDRESS_TEXT_MAX];
+
+        put_string(o, "visitor", address_format(&info->peer, peer));
+        put_string(o, "proto", tunnel_protocol_to_string(info->protocol));
+        put_string(o, "tunnel", info->tunnel ? info->tunnel->url : NULL);
+        put_string(o, "client", info->tunnel ? info->tunnel->label : NULL);
+        put_since(o, info->started_usec);
+        put_number(o, "bytes_in", info->bytes_in);
+        put_number(o, "bytes_out", info->bytes_out);
+        return o;
+}
+
+static void on_connections(Server *s _unused_, void *parts, unsigned n, void *userdata) {
+        struct json_object *array = json_object_new_array();
+        VisitorList *lists = parts;
+        Question *q = userdata;
+        uint64_t total = 0;
+
+        for (unsigned i = 0; i < n; i++) {
+                total += lists[i].total;
+                for (size_t k = 0; k < lists[i].n; k++) {
+                        if (json_object_array_length(array) < q->limit)
+                                json_object_array_add(array, describe_connection(&lists[i].infos[k]));
+                        tunnel_unref(lists[i].infos[k].tunnel);
+                }
+                free(lists[i].infos);
+        }
+        question_answer(q, describe_list("connections", array, total));
+}
+
+void control_query_connections(Server *s, HttpExchange *x, const HttpRequest *r _unused_) {
+        Question q = {};
+
+        if (read_limit(x, &q.limit))
+                ask(s, x, &q, sizeof(VisitorList), on_collect_connections, on_connections);
+}
+
+/* ---- kick ---- */
+
+/* Its visitors first: what a mux session still carries would live on in its tail. */
+static void on_collect_kick(Shard *sh, void *part, const void *userdata) {
+        const Question *q = userdata;
+        uint64_t *n = part;
+        Session *s, *next;
+
+        visitor_abort_client(sh, q->label);
+        HASH_ITER(hh, sh->sessions, s, next)
+                if (streq(s->label, q->label)) {
+                        session_end(s, "it was kicked");
+                        ++*n;
+                }
+}
+
+static void on_kicked(Server *s _unused_, void *parts, unsigned n, void *userdata) {
+        const uint64_t *n_sessions = parts;
+        Question *q = userdata;
+        uint64_t sum = 0;
+
+        for (unsigned i = 0; i < n; i++)
+                sum += n_sessions[i];
+        if (sum == 0 && q->exchange) {
+                http_answer_error(q->exchange, 404, "No client %s is connected", q->label);
+                free(q);
+        } else
+                question_answer(q, json_object_new_object());
+}
+
+void control_query_kick(Server *s, HttpExchange *x, const char *label) {
+        Question q = {};
+
+        snprintf(q.label, sizeof(q.label), "%s", label);
+        ask(s, x, &q, sizeof(uint64_t), on_collect_kick, on_kicked);
+}

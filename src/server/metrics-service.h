@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* GET /metrics, for Prometheus, and GET /healthz: 200, or 503 once the server drains. */
+
+#include "server/server.h"
+
+/* Listens where the configuration says, if it does. Fills S->metrics. Returns 0 or a negative errno. loop:
+ * main */
+int metrics_service_open(Server *s);
