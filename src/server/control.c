@@ -74,12 +74,14 @@ static void handle_log_level(Server *s _unused_, HttpExchange *x, const HttpRequ
 
 /* ---- hosts ---- */
 
+#define HOST_TEXT_MAX (HOSTNAME_LENGTH_MAX + sizeof(":65535"))
+
 /* Returns 0 with HOST in lower case, or -EINVAL: X was told why. */
-static int read_host(HttpExchange *x, struct json_object *body, char ret_host[static HOSTNAME_LENGTH_MAX + 1],
+static int read_host(HttpExchange *x, struct json_object *body, char ret_host[static HOST_TEXT_MAX],
                      const char **ret_user) {
         const char *host = http_body_string(body, "host"), *user = http_body_string(body, "name");
 
-        if (!host || !hostname_is_valid(host) || !user || strlen(user) > USER_NAME_MAX) {
+        if (!host || strlen(host) >= HOST_TEXT_MAX || !user || !user_name_is_valid(user)) {
                 http_answer_error(x, 400, "`host' must be a host name, and `name' the name of a user");
                 return -EINVAL;
         }
@@ -92,6 +94,8 @@ static int read_host(HttpExchange *x, struct json_object *body, char ret_host[st
 static void answer_host(HttpExchange *x, int e, const char *host, const char *user) {
         if (e >= 0)
                 answer_done(x);
+        else if (e == -EINVAL)
+                http_answer_error(x, 400, "%s is not a host name, with or without a port", host);
         else if (e == -EEXIST)
                 http_answer_error(x, 409, "%s belongs to another user", host);
         else if (e == -ENOENT)
@@ -102,7 +106,7 @@ static void answer_host(HttpExchange *x, int e, const char *host, const char *us
 
 static void handle_add_host(Server *s, HttpExchange *x, const HttpRequest *r) {
         _cleanup_(json_object_putp) struct json_object *body = http_body_parse(r);
-        char host[HOSTNAME_LENGTH_MAX + 1];
+        char host[HOST_TEXT_MAX];
         const char *user;
 
         if (read_host(x, body, host, &user) >= 0)
@@ -111,7 +115,7 @@ static void handle_add_host(Server *s, HttpExchange *x, const HttpRequest *r) {
 
 static void handle_remove_host(Server *s, HttpExchange *x, const HttpRequest *r) {
         _cleanup_(json_object_putp) struct json_object *body = http_body_parse(r);
-        char host[HOSTNAME_LENGTH_MAX + 1];
+        char host[HOST_TEXT_MAX];
         const char *user;
 
         if (read_host(x, body, host, &user) >= 0)

@@ -28,6 +28,7 @@ def find_build():
 BUILD = find_build()
 PGROKD = BUILD / "src/server/pgrokd"
 PGROK = BUILD / "src/client/pgrok"
+PGROKCTL = BUILD / "src/ctl/pgrokctl"
 
 SANITIZED = any(word in PGROKD.read_bytes() for word in (b"__asan_init", b"__tsan_init", b"__ubsan_handle"))
 PATIENCE = 60 if SANITIZED else 20  # seconds until something that must happen counts as missing
@@ -37,7 +38,7 @@ SANITIZER_REPORT = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|r
 
 def environment(folder):
     """Nothing of the caller's configuration, state or proxies reaches a test."""
-    unwanted = re.compile(r"^(XDG_|PGROK|NOTIFY_|WATCHDOG|LISTEN_|JOURNAL|CREDENTIALS|.*_proxy$|.*_PROXY$)")
+    unwanted = re.compile(r"^(XDG_|RUNTIME_DIRECTORY|PGROK|NOTIFY_|WATCHDOG|LISTEN_|JOURNAL|CREDENTIALS|.*_proxy$|.*_PROXY$)")
     env = {k: v for k, v in os.environ.items() if not unwanted.match(k)}
     env.update(HOME=str(folder), LC_ALL="C.UTF-8")
     for name in ("STATE_HOME", "CONFIG_HOME", "RUNTIME_DIR"):
@@ -70,13 +71,15 @@ class Daemon:
         self.arguments = [str(program), *map(str, arguments)]
         self.name = f"{pathlib.Path(program).name}-{len(place.daemons)}"
         self.log_path = place.folder / f"{self.name}.log"
+        self.env = {"RUNTIME_DIRECTORY": str(place.folder / self.name), **place.env}
+        self.control_socket = pathlib.Path(self.env["RUNTIME_DIRECTORY"]) / "control.sock"
         self.lines = []
         self.changed = threading.Condition()
         self.ended = False
         self.expected_exit = 0
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(self.arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                            stderr=log, env=place.env, cwd=place.folder)
+                                            stderr=log, env=self.env, cwd=place.folder)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
         place.daemons.append(self)
@@ -175,7 +178,8 @@ class Server(Daemon):
 
         self.ready = dict(word.partition("=")[::2] for word in self.wait_for(find_ready, "ready line").split()[1:])
         self.domain = self.ready["domain"]
-        self.http, self.https, self.tunnel = (self._port(name) for name in ("http", "https", "tunnel"))
+        self.http, self.https, self.tunnel, self.metrics = (self._port(name) for name in
+                                                            ("http", "https", "tunnel", "metrics"))
 
     def _port(self, name):
         return int(self.ready[name].rpartition(":")[2]) if ":" in self.ready.get(name, "") else None

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What Prometheus reads."""
+
+import re
+import subprocess
+
+import pytest
+
+import visit
+from daemons import PATIENCE
+from test_control import TRANSFER, rest_of, start_download
+
+
+@pytest.fixture
+def server(place):
+    return place.server(config='metrics_listen = "127.0.0.1:0";')
+
+
+def scrape(server, path="/metrics"):
+    return visit.exchange(server.metrics, visit.head("localhost", path, headers={"Connection": "close"}))
+
+
+def metrics(server):
+    answer = scrape(server)
+    assert answer.status == 200 and answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    return {name: float(value) for name, value in re.findall(r"^([a-z][^ ]*) (\S+)$", answer.text, re.M)}
+
+
+def test_promtool_has_nothing_to_say(server):
+    visit.exchange(server.http, visit.head("unknown.localhost"))
+    done = subprocess.run(["promtool", "check", "metrics"], input=scrape(server).text, capture_output=True, text=True,
+                          timeout=PATIENCE)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_clients_tunnels_connections_and_live_bytes_are_counted(place, server):
+    tunnel = place.client(server, str(place.http().port)).tunnel("http")
+    before = metrics(server)
+    assert before["pgrokd_clients"] == 1 and before['pgrokd_tunnels{proto="https"}'] == 1
+    with start_download(tunnel) as sock:
+        during = metrics(server)
+        assert during['pgrokd_connections{proto="http"}'] == 1
+        assert 0 < during['pgrokd_bytes_total{direction="out"}'] < TRANSFER
+        assert len(visit.read_exactly(sock, rest_of(sock))) == TRANSFER
+    after = metrics(server)
+    assert after['pgrokd_bytes_total{direction="out"}'] > TRANSFER
+    assert 0 < after['pgrokd_bytes_total{direction="in"}'] < 1000
+    assert after['pgrokd_connections_total{proto="http"}'] == before['pgrokd_connections_total{proto="http"}'] + 1
+
+
+def test_own_answers_are_counted_by_their_code_and_time(server):
+    for _ in range(3):
+        assert visit.exchange(server.http, visit.head("unknown.localhost")).status == 404
+    assert visit.exchange(server.http, b"nonsense\r\n\r\n").status == 400
+    found = metrics(server)
+    assert found['pgrokd_requests_total{code="404"}'] == 3 and found['pgrokd_requests_total{code="400"}'] == 1
+    assert found["pgrokd_request_duration_seconds_count"] == 4
+    buckets = [v for k, v in found.items() if k.startswith("pgrokd_request_duration_seconds_bucket")]
+    assert buckets == sorted(buckets) and buckets[-1] == 4 and len(buckets) == 12
+    assert found["pgrokd_request_duration_seconds_sum"] > 0
+
+
+def test_the_process_is_described(server):
+    found = metrics(server)
+    assert abs(found["process_resident_memory_bytes"] - server.memory()) < server.memory() / 2
+    assert found["process_open_fds"] <= found["process_max_fds"]
+    assert found["process_cpu_seconds_total"] > 0
+    assert abs(found["process_start_time_seconds"] - start_time(server)) < 2
+
+
+def start_time(server):
+    done = subprocess.run(["ps", "-o", "lstart=", "-p", str(server.pid)], capture_output=True, text=True, check=True)
+    done = subprocess.run(["date", "+%s", "-d", done.stdout.strip()], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+def test_refused_clients_are_counted(place):
+    certificate, key = place.certificate()
+    tokens = place.write("tokens", "")
+    server = place.server(dev=False, config=f"""domain = "tunnel.test"; metrics_listen = "127.0.0.1:0";
+        tls: {{ certificate = "{certificate}"; key = "{key}"; }};
+        auth: {{ method = "token-file"; token_file = "{tokens}"; }};""")
+    place.hand_client(server, authenticate=False).authenticate(User="wrong")
+    assert metrics(server)["pgrokd_auth_failures_total"] == 1
+
+
+def test_health_and_unknown_paths(place, server):
+    assert scrape(server, "/healthz").status == 200
+    assert scrape(server, "/").status == 404
+    assert visit.exchange(server.metrics, visit.head("localhost", "/metrics", "POST",
+                                                     {"Content-Length": "0", "Connection": "close"})).status == 405
+
+
+def test_metrics_are_off_by_default_and_a_taken_address_is_an_error(place, server):
+    assert place.server().metrics is None
+    with pytest.raises(AssertionError, match="Can't listen on"):
+        place.server(config=f'metrics_listen = "127.0.0.1:{server.metrics}";')
+    place.daemons[-1].expected_exit = 1
