@@ -16,6 +16,11 @@ static inline bool str_is_empty(const char *s) {
         return !s || *s == '\0';
 }
 
+/* Also for NULL, which equals NULL only. */
+static inline bool str_equal(const char *a, const char *b) {
+        return a && b ? streq(a, b) : a == b;
+}
+
 static inline bool char_is_digit(char c) {
         return c >= '0' && c <= '9';
 }

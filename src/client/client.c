@@ -9,6 +9,7 @@
 #include "base/parse.h"
 #include "base/str.h"
 #include "client/backoff.h"
+#include "client/control.h"
 #include "client/identity.h"
 #include "client/service.h"
 #include "client/session.h"
@@ -34,20 +35,27 @@
 #define STABLE_USEC (10 * USEC_PER_SEC) /* online for so long: the next loss is a new one */
 #define READY_TIMEOUT_USEC (5 * USEC_PER_SEC)
 #define INSTANCE_BYTES 8
+#define DRAINING_MAX 8
+#define CONFIGS_KEPT_MAX 1000 /* until they are used no more */
 #define STOP_TIMEOUT_USEC (800 * USEC_PER_MSEC)
 
 typedef struct Client {
-        Worker *worker;       /* owned */
-        ClientConfig *config; /* borrowed */
+        Worker *worker;         /* owned */
+        ClientConfig *config;   /* owned */
+        const Options *options; /* borrowed */
+        size_t n_kept;          /* configurations behind it */
+        Changes changes;        /* of this run */
+        Control *control;       /* owned; NULL: there is none */
         Report report;
         TlsClient *tls; /* owned */
         Tunnels tunnels;
-        Visitors *visitors;   /* owned */
-        Siblings *siblings;   /* owned; NULL: one session does */
-        Identity *identity;   /* owned; NULL: without a state folder */
-        char *client_id;      /* owned */
-        Session *session;     /* owned; NULL while waiting */
-        Session *draining;    /* owned, or NULL: one that the server has told to be replaced */
+        Visitors *visitors;              /* owned */
+        Siblings *siblings;              /* owned; NULL: one session does */
+        Identity *identity;              /* owned; NULL: without a state folder */
+        char *client_id;                 /* owned */
+        Session *session;                /* owned; NULL while waiting */
+        Session *draining[DRAINING_MAX]; /* owned, the oldest first: replaced, with visitors */
+        size_t n_draining;
         Timer *retry;         /* owned: the next session */
         Timer *retry_refused; /* owned: the refused tunnels */
         Timer *ready;         /* owned: READY at the latest; NULL once it was said */
@@ -66,8 +74,10 @@ typedef struct Client {
 
 /* Lets go of everything that keeps the loop running. */
 static void client_close(Client *c) {
+        c->control = control_free(c->control);
         c->session = session_free(c->session);
-        c->draining = session_free(c->draining);
+        while (c->n_draining > 0)
+                session_free(c->draining[--c->n_draining]);
         c->visitors = visitors_free(c->visitors);
         c->siblings = siblings_free(c->siblings);
         c->retry = timer_free(c->retry);
@@ -75,7 +85,7 @@ static void client_close(Client *c) {
         c->ready = timer_free(c->ready);
         c->watchdog = timer_free(c->watchdog);
         while (c->n_signals > 0)
-                uv_close((uv_handle_t*) &c->signals[--c->n_signals], NULL);
+                uv_close((uv_handle_t *) &c->signals[--c->n_signals], NULL);
 }
 
 static void on_alarm(int signal_number _unused_) {
@@ -146,7 +156,7 @@ static void on_session_tunnel_up(Tunnel *tunnel, void *userdata) {
         const TunnelUrl *u = tunnel->urls + tunnel->n_urls - 1;
         char local[TARGET_TEXT_MAX];
 
-        report_tunnel(&c->report, &(ReportTunnel) {
+        report_tunnel(&c->report, &(ReportTunnel){
                                           .name = tunnel->config->name,
                                           .url = u->url,
                                           .proto = u->proto,
@@ -215,13 +225,25 @@ static void client_wait(Client *c, SessionEnd end, const char *why) {
         client_update_status(c);
 }
 
+/* Returns false if S is none of them. */
+static bool client_forget_draining(Client *c, const Session *s) {
+        for (size_t i = 0; i < c->n_draining; i++)
+                if (c->draining[i] == s) {
+                        c->n_draining--;
+                        memmove(c->draining + i, c->draining + i + 1,
+                                (c->n_draining - i) * sizeof(Session *));
+                        return true;
+                }
+        return false;
+}
+
 static void on_session_ended(Session *s, SessionEnd end, const char *why, void *userdata) {
         Client *c = userdata;
         _cleanup_free_ char *text = explain_end(end, why); /* WHY may go with the session */
 
-        if (s == c->draining) {
-                log_debug("The replaced session has ended: %s", why);
-                c->draining = session_free(c->draining);
+        if (client_forget_draining(c, s)) {
+                log_debug("A replaced session has ended: %s", why);
+                session_free(s);
                 return;
         }
         c->session = session_free(c->session);
@@ -239,15 +261,20 @@ static void on_session_ended(Session *s, SessionEnd end, const char *why, void *
                 client_wait(c, end, text ? text : "Out of memory");
 }
 
-/* At once: the server sends new visitors to the new session only. A second one that drains meanwhile must
- * wait for no one. */
+/* At once: the server sends new visitors to the new session only. Of too many that drain the oldest must go.
+ */
 static void on_session_draining(Session *s, void *userdata) {
         Client *c = userdata;
 
         if (s != c->session)
                 return;
-        c->draining = session_free(c->draining);
-        c->draining = TAKE_PTR(c->session);
+        if (c->n_draining == DRAINING_MAX) {
+                Session *oldest = c->draining[0];
+
+                (void) client_forget_draining(c, oldest);
+                session_free(oldest);
+        }
+        c->draining[c->n_draining++] = TAKE_PTR(c->session);
         siblings_pause(c->siblings);
         timer_stop(c->retry_refused); /* the next session asks for all */
         timer_start(c->retry, 0);
@@ -274,6 +301,14 @@ static bool client_offers_mux(const Client *c) {
         return !streq(c->config->transport, "classic") && !c->without_mux;
 }
 
+/* Nobody uses what the configuration has replaced. */
+static void client_forget_configs(Client *c) {
+        if (c->n_draining > 0 || visitors_count(c->visitors) > 0 || c->siblings)
+                return;
+        c->config->previous = client_config_free(c->config->previous);
+        c->n_kept = 0;
+}
+
 static void client_connect(Client *c) {
         static const char *const alpn[] = { MUX_ALPN, NULL };
         SessionParams params = {
@@ -292,8 +327,10 @@ static void client_connect(Client *c) {
                 .tunnels = &c->tunnels,
                 .mux_only = streq(c->config->transport, "mux"),
         };
-        int r = session_new(&c->session, &params, &session_ops, c);
+        int r;
 
+        client_forget_configs(c);
+        r = session_new(&c->session, &params, &session_ops, c);
         if (r < 0)
                 client_wait(c, SESSION_LOST,
                             r == -EINVAL ? "the HTTP proxy's URL is unreadable" : strerror(-r));
@@ -305,6 +342,98 @@ static void on_retry(void *userdata) {
         client_read_token(c);
         client_connect(c);
 }
+
+/* ---- changes while it runs ---- */
+
+/* A server knows no way to take a tunnel back, so a new session begins, with what is wanted now, and replaces
+ * this one, whose visitors finish. Who comes in between waits at the server. */
+static void client_renew(Client *c) {
+        if (c->session && session_drain(c->session))
+                return;
+        c->session = session_free(c->session);
+        c->online_usec = 0;
+        siblings_pause(c->siblings);
+        timer_stop(c->retry_refused);
+        timer_start(c->retry, 0);
+}
+
+/* Owns CONFIG. */
+static int client_set_config(Client *c, ClientConfig *config, ConfigList *faults) {
+        int r;
+
+        if (!client_config_same_server(c->config, config)) {
+                r = config_list_add(faults, "The server, and how it is reached, stay the same while pgrok runs; "
+                                            "restart it");
+                client_config_free(config);
+                return r < 0 ? r : -EINVAL;
+        }
+        r = tunnels_replace(&c->tunnels, config->tunnels, config->n_tunnels);
+        if (r < 0) {
+                client_config_free(config);
+                return r;
+        }
+        config->previous = c->config; /* sessions and visitors may still use it */
+        c->config = config;
+        c->n_kept++;
+        if (r == 0)
+                client_renew(c);
+        else if (c->session && c->online_usec > 0)
+                session_ask(c->session);
+        return 0;
+}
+
+static int client_reconfigure(Client *c, ConfigList *faults) {
+        ClientConfig *config = NULL;
+        int r = client_config_load(&config, c->options, &c->changes, faults);
+
+        return r < 0 ? r : client_set_config(c, config, faults);
+}
+
+static int on_control_change(Change *change, ConfigList *faults, void *userdata) {
+        Client *c = userdata;
+        Change *old;
+        int r;
+
+        if (!change && c->n_kept < CONFIGS_KEPT_MAX)
+                return client_reconfigure(c, faults);
+        if (c->changes.n >= CHANGES_MAX || c->n_kept >= CONFIGS_KEPT_MAX) {
+                change_free(change);
+                return -ENOBUFS;
+        }
+        old = changes_put(&c->changes, change);
+        r = client_reconfigure(c, faults);
+        if (r < 0)
+                changes_undo(&c->changes, change, old);
+        else
+                change_free(old);
+        return r;
+}
+
+static void on_control_view(ControlView *ret, void *userdata) {
+        Client *c = userdata;
+
+        *ret = (ControlView){
+                .config = c->config,
+                .tunnels = &c->tunnels,
+                .is_online = c->online_usec > 0,
+                .n_connections = visitors_count(c->visitors),
+        };
+}
+
+static const ControlOps control_ops = { .view = on_control_view, .change = on_control_change };
+
+/* Several clients of one user are nothing strange: the first has the socket. */
+static void client_open_control(Client *c) {
+        int r = control_new(&c->control, c->worker, &control_ops, c);
+
+        if (r < 0)
+                log_full(
+                        c->is_daemon ? LOG_WARNING : LOG_DEBUG,
+                        "There is no control socket, so `pgrok status' doesn't find this client: %s, ignoring",
+                        strerror(-r));
+}
+
+/* ---- start ---- */
 
 static void on_ready_timeout(void *userdata) {
         client_say_ready(userdata);
@@ -410,9 +539,10 @@ static int client_init(Client *c) {
         return r;
 }
 
-int client_run(ClientConfig *config, bool daemon, ReportMode mode) {
+int client_run(ClientConfig *config, const Options *options, bool daemon, ReportMode mode) {
         Client c = {
                 .config = config,
+                .options = options,
                 .report = { .mode = mode, .fd = STDOUT_FILENO, .lock = PTHREAD_MUTEX_INITIALIZER },
                 .lost = { RECONNECT_MIN_USEC, RECONNECT_MAX_USEC, 0 },
                 .refused = { .max_usec = REFUSED_MAX_USEC },
@@ -421,6 +551,7 @@ int client_run(ClientConfig *config, bool daemon, ReportMode mode) {
         };
 
         if (client_init(&c) >= 0) {
+                client_open_control(&c);
                 client_connect(&c);
                 worker_run(c.worker);
         }
@@ -430,5 +561,7 @@ int client_run(ClientConfig *config, bool daemon, ReportMode mode) {
         tls_client_unref(c.tls);
         identity_free(c.identity);
         free(c.client_id);
+        changes_done(&c.changes);
+        client_config_free(c.config);
         return c.exit_status;
 }

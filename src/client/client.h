@@ -10,7 +10,7 @@
 #define CLIENT_EXIT_USAGE 2
 #define CLIENT_EXIT_REFUSED 3
 
-/* Runs the selected tunnels of CONFIG until a signal asks to stop. DAEMON: never gives up, not even when
- * the server refuses us before we ever were online. Returns the exit status of the program. Only once, on
- * the main thread. */
-int client_run(ClientConfig *config, bool daemon, ReportMode mode);
+/* Runs the selected tunnels of CONFIG, which it owns and which OPTIONS (borrowed) made, until a signal asks
+ * to stop. DAEMON: never gives up, not even when the server refuses us before we ever were online. Returns
+ * the exit status of the program. Only once, on the main thread. */
+int client_run(ClientConfig *config, const Options *options, bool daemon, ReportMode mode);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pwd.h>
+#include <utlist.h>
 
 #include "base/config-file.h"
 #include "base/files.h"
@@ -83,6 +84,7 @@ static const ConfigSchema schema = { .keys = keys, .groups = &tunnel_groups, .fo
 ClientConfig *client_config_free(ClientConfig *c) {
         if (!c)
                 return NULL;
+        client_config_free(c->previous);
         config_keys_done(keys, c);
         for (size_t i = 0; i < c->n_tunnels; i++)
                 tunnel_config_free(c->tunnels[i]);
@@ -199,6 +201,48 @@ static int select_tunnels(ClientConfig *c, ConfigFile *file, const Options *o) {
         }
 }
 
+/* A configured tunnel, or a target like those of the command line. */
+static int apply_addition(ClientConfig *c, ConfigFile *file, const Change *change) {
+        TunnelConfig *t = find_tunnel(c, change->name);
+        void *group = NULL;
+        int r;
+
+        if (t && change->n_settings == 0) {
+                t->is_selected = true;
+                return 0;
+        }
+        r = config_file_add_group(file, change->name, change->name, &group);
+        if (r < 0)
+                return r;
+        t = group;
+        t->is_named = false;
+        t->is_selected = true;
+        r = config_file_set_in_group(file, t, "local", change->name, change->name);
+        for (size_t i = 0; r >= 0 && i < change->n_settings; i++)
+                r = config_file_set_in_group(file, t, change->keys[i], change->values[i], change->keys[i]);
+        if (r != -ENOENT)
+                return r;
+        config_file_fault(file, change->name, "there is an unknown setting");
+        return 0;
+}
+
+static int apply_changes(ClientConfig *c, ConfigFile *file, const Changes *changes) {
+        const Change *change;
+        int r = 0;
+
+        DL_FOREACH(changes->items, change) {
+                TunnelConfig *t = find_tunnel(c, change->name);
+
+                if (!change->is_removal)
+                        r = apply_addition(c, file, change);
+                else if (t)
+                        t->is_selected = false;
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 /* The option or variable that was given wins over the file; two in files are one too many. */
 static int settle_token(ClientConfig *c, ConfigFile *file) {
         const char *token = config_file_origin(file, "client.token");
@@ -308,7 +352,8 @@ static int settle(ClientConfig *c, ConfigFile *file, const Options *o) {
         return r;
 }
 
-int client_config_load(ClientConfig **ret, const Options *options, ConfigList *ret_faults) {
+int client_config_load(ClientConfig **ret, const Options *options, const Changes *changes,
+                       ConfigList *ret_faults) {
         _cleanup_(client_config_freep) ClientConfig *c = new0(ClientConfig, 1);
         _cleanup_(config_file_freep) ConfigFile *file = NULL;
         const ConfigList *faults;
@@ -323,6 +368,8 @@ int client_config_load(ClientConfig **ret, const Options *options, ConfigList *r
                 r = apply_client_options(file, options);
         if (r >= 0)
                 r = select_tunnels(c, file, options);
+        if (r >= 0)
+                r = apply_changes(c, file, changes);
         if (r >= 0)
                 r = settle(c, file, options);
         if (r < 0)
@@ -341,4 +388,10 @@ int client_config_load(ClientConfig **ret, const Options *options, ConfigList *r
 
 int client_config_read_token(ClientConfig *c, char **ret_why) {
         return str_is_empty(c->token_file) ? 0 : token_read(c->token_file, &c->token, ret_why);
+}
+
+bool client_config_same_server(const ClientConfig *a, const ClientConfig *b) {
+        return a->n_connections == b->n_connections && str_equal(a->server, b->server) &&
+               str_equal(a->ca_file, b->ca_file) && str_equal(a->http_proxy, b->http_proxy) &&
+               str_equal(a->transport, b->transport);
 }

@@ -4,6 +4,7 @@
 /* Everything that files, the environment and the command line say to the client, checked. */
 
 #include "base/config-key.h"
+#include "client/changes.h"
 #include "client/options.h"
 #include "client/tunnel-config.h"
 
@@ -24,18 +25,23 @@ typedef struct ClientConfig {
         char *server_host;
         char *tls_name; /* that the server's certificate must have */
         uint16_t server_port;
-        char *folder; /* where the configuration is or would be, for sentences to the user */
+        struct ClientConfig *previous; /* owned, or NULL: what it replaced, for visitors that still use it */
+        char *folder;                  /* where the configuration is or would be, for sentences to the user */
 } ClientConfig;
 
-/* Reads all that OPTIONS ask for. Returns 0; -EINVAL when there are faults, one a line in *RET_FAULTS
- * (which the caller must be done with in any case); or -ENOMEM. */
-int client_config_load(ClientConfig **ret, const Options *options, ConfigList *ret_faults);
+/* Reads all that OPTIONS ask for, and applies CHANGES. Returns 0; -EINVAL when there are faults, one a line
+ * in *RET_FAULTS (which the caller must be done with in any case); or -ENOMEM. */
+int client_config_load(ClientConfig **ret, const Options *options, const Changes *changes,
+                       ConfigList *ret_faults);
 
 /* Takes NULL; returns NULL. */
 ClientConfig *client_config_free(ClientConfig *c);
+
+/* Do A and B lead to the same server in the same way? */
+bool client_config_same_server(const ClientConfig *a, const ClientConfig *b);
 
 /* Reads token_file, if there is one, into `token`: it may have changed. Returns 0 or a negative errno with
  * *RET_WHY a sentence owned by the caller; then the old token stays. */
 int client_config_read_token(ClientConfig *c, char **ret_why);
 
-DEFINE_CLEANUP(ClientConfig*, client_config_free);
+DEFINE_CLEANUP(ClientConfig *, client_config_free);

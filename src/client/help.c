@@ -34,6 +34,7 @@
         "                         pgrok, and for root without XDG_CONFIG_HOME, /etc/pgrok\n"     \
         "  --output text|json     what happens, on stdout: a line, or a JSON object, an event\n" \
         "  --json                 the same as --output json\n"                                   \
+        "  --socket PATH          for status, add, remove, reload: where that pgrok listens\n"   \
         "  --log F                the log: stdout, none, or a file (default: stderr)\n"          \
         "  --log-level L          error, warning, info or debug\n"                               \
         "  --help, --version\n"
@@ -52,6 +53,11 @@ static const char overview[] =
         "pgrok start NAME…                  starts tunnels of the configuration\n"
         "pgrok start-all                    starts all of them\n"
         "pgrok run                          the daemon: all of them, and never gives up\n"
+        "pgrok status                       shows what a running pgrok does\n"
+        "pgrok add TARGET…|NAME…            a running pgrok gets tunnels more: targets, with options\n"
+        "                                   like those below, or tunnels of its configuration\n"
+        "pgrok remove NAME…                 and less\n"
+        "pgrok reload                       makes it read its configuration again\n"
         "pgrok list                         shows the configured tunnels\n"
         "pgrok check                        reads the configuration and tells its faults\n"
         "pgrok version\n"
@@ -114,8 +120,9 @@ int help_print(const char *command) {
         } texts[] = {
                 { "http", targets_help }, { "https", targets_help },   { "tcp", targets_help },
                 { "start", start_help },  { "start-all", start_help }, { "run", run_help },
-                { "list", list_help },    { "check", check_help },     { "version", overview },
-                { "help", overview },
+                { "status", overview },   { "add", overview },         { "remove", overview },
+                { "reload", overview },   { "list", list_help },       { "check", check_help },
+                { "version", overview },  { "help", overview },
         };
 
         if (!command) {

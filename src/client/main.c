@@ -11,6 +11,7 @@
 #include "client/client.h"
 #include "client/help.h"
 #include "client/list.h"
+#include "client/remote.h"
 
 /* Each visitor needs two descriptors, and the soft limit is made for select(). */
 static void raise_descriptor_limit(void) {
@@ -50,7 +51,9 @@ static int print_check(const ClientConfig *c) {
         return EXIT_SUCCESS;
 }
 
-static int run_command(ClientConfig *c, const Options *o) {
+/* Owns C. */
+static int run_command(ClientConfig *config, const Options *o) {
+        _cleanup_(client_config_freep) ClientConfig *c = config;
         bool daemon = o->command == COMMAND_RUN;
 
         switch (o->command) {
@@ -62,7 +65,10 @@ static int run_command(ClientConfig *c, const Options *o) {
         default:
                 signal(SIGPIPE, SIG_IGN); /* a reader of our output that goes away ends nothing */
                 raise_descriptor_limit();
-                return client_run(c, daemon, o->json ? REPORT_JSON : daemon ? REPORT_LOG : REPORT_TEXT);
+                return client_run(TAKE_PTR(c), o, daemon,
+                                  o->json  ? REPORT_JSON
+                                  : daemon ? REPORT_LOG
+                                           : REPORT_TEXT);
         }
 }
 
@@ -82,7 +88,9 @@ int main(int argc, char *argv[]) {
         }
         if (open_log(&options) < 0)
                 return CLIENT_EXIT_FAILURE;
-        r = client_config_load(&config, &options, &faults);
+        if (options.command >= COMMAND_STATUS && options.command <= COMMAND_RELOAD)
+                return remote_run(&options);
+        r = client_config_load(&config, &options, &(Changes){}, &faults);
         for (size_t i = 0; i < faults.n; i++)
                 fprintf(stderr, "%s\n", faults.items[i]);
         if (r == -EINVAL)
@@ -91,7 +99,7 @@ int main(int argc, char *argv[]) {
                 fprintf(stderr, "pgrok: %s\n", strerror(-r));
                 return CLIENT_EXIT_FAILURE;
         }
-        r = run_command(config, &options);
+        r = run_command(TAKE_PTR(config), &options);
         log_close();
         return r;
 }

@@ -14,6 +14,7 @@ typedef enum OptionId {
         OPTION_LOG,
         OPTION_LOG_LEVEL,
         OPTION_OUTPUT,
+        OPTION_SOCKET,
         OPTION_VERSION,
         OPTION_SETTING, /* and up: an index into `settings` */
 } OptionId;
@@ -52,6 +53,7 @@ static const struct option own_options[] = {
         { "log", required_argument, NULL, OPTION_LOG },
         { "log-level", required_argument, NULL, OPTION_LOG_LEVEL },
         { "output", required_argument, NULL, OPTION_OUTPUT },
+        { "socket", required_argument, NULL, OPTION_SOCKET },
         { "version", no_argument, NULL, OPTION_VERSION },
         { "help", no_argument, NULL, 'h' },
 };
@@ -65,6 +67,8 @@ static const struct {
         { "http", COMMAND_TUNNEL, "http", true },        { "https", COMMAND_TUNNEL, "https", true },
         { "tcp", COMMAND_TUNNEL, "tcp", true },          { "start", COMMAND_START, NULL, true },
         { "start-all", COMMAND_START_ALL, NULL, false }, { "run", COMMAND_RUN, NULL, false },
+        { "status", COMMAND_STATUS, NULL, false },       { "add", COMMAND_ADD, NULL, true },
+        { "remove", COMMAND_REMOVE, NULL, true },        { "reload", COMMAND_RELOAD, NULL, false },
         { "list", COMMAND_LIST, NULL, false },           { "check", COMMAND_CHECK, NULL, false },
         { "version", COMMAND_VERSION, NULL, false },     { "help", COMMAND_HELP, NULL, true },
 };
@@ -123,6 +127,9 @@ static int take_option(Options *o, int id, const char *value) {
                 return take_log_level(o, value);
         case OPTION_OUTPUT:
                 return take_output(o, value);
+        case OPTION_SOCKET:
+                o->socket = value;
+                return 0;
         case OPTION_VERSION:
                 o->command = COMMAND_VERSION;
                 return 0;
@@ -161,7 +168,7 @@ static int set_proto(Options *o, const char *proto) {
                 if (streq(o->tunnel[i].key, "proto"))
                         return usage_error(
                                 str_format("'%s' says the protocol already; --proto is too much", proto));
-        return add_setting(o, true, &(OptionSetting) { "proto", proto, proto });
+        return add_setting(o, true, &(OptionSetting){ "proto", proto, proto });
 }
 
 /* The first argument names the command, or is the first target. */
@@ -194,11 +201,12 @@ static bool is_for_one(const char *key) {
 }
 
 static int check_arguments(const Options *o) {
-        bool takes_targets = o->command == COMMAND_TUNNEL;
+        bool takes_targets = o->command == COMMAND_TUNNEL || o->command == COMMAND_ADD;
+        bool takes_names = o->command == COMMAND_START || o->command == COMMAND_REMOVE;
 
         if (o->help || o->command == COMMAND_HELP || o->command == COMMAND_VERSION)
                 return 0;
-        if ((takes_targets || o->command == COMMAND_START) && o->n_arguments == 0)
+        if ((takes_targets || takes_names) && o->n_arguments == 0)
                 return usage_error(
                         str_format("'%s' needs %s", o->command_name,
                                    takes_targets ? "a target, such as 3000" : "the name of a tunnel"));

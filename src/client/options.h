@@ -16,6 +16,10 @@ typedef enum Command {
         COMMAND_RUN,
         COMMAND_LIST,
         COMMAND_CHECK,
+        COMMAND_STATUS, /* the rest asks a running client */
+        COMMAND_ADD,    /* add TARGET…|NAME… */
+        COMMAND_REMOVE, /* remove NAME… */
+        COMMAND_RELOAD,
         COMMAND_VERSION,
         COMMAND_HELP, /* help [COMMAND] */
 } Command;
@@ -39,6 +43,7 @@ typedef struct Options {
         size_t n_tunnel;
         const char *configs[OPTIONS_CONFIGS_MAX];
         size_t n_configs;
+        const char *socket;    /* of a running client, or NULL */
         const char *log;       /* or NULL */
         const char *log_level; /* or NULL */
         bool dev;

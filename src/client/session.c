@@ -104,7 +104,7 @@ static void on_session_ping(void *userdata) {
                 session_watch_mux(s);
                 return;
         }
-        r = session_send(s, &(Message) { .type = MESSAGE_PING });
+        r = session_send(s, &(Message){ .type = MESSAGE_PING });
         if (r < 0)
                 session_fail(s, r);
         else
@@ -155,9 +155,12 @@ static int session_go_online(Session *s, const MessageAuthResp *m) {
         return 0;
 }
 
-static void session_drain(Session *s) {
+bool session_drain(Session *s) {
+        if (!s->mux || s->state != SESSION_ONLINE || s->is_draining)
+                return false;
         s->is_draining = true;
         s->ops->draining(s, s->userdata);
+        return true;
 }
 
 static void on_auth_resp(Session *s, const MessageAuthResp *m) {
@@ -171,7 +174,7 @@ static void on_auth_resp(Session *s, const MessageAuthResp *m) {
         if (r < 0)
                 session_fail(s, r);
         else if (s->is_leaving)
-                session_drain(s);
+                (void) session_drain(s);
         else
                 s->ops->online(s->client_id, MAX(m->sessions, 1U), s->userdata);
 }
@@ -193,7 +196,7 @@ static void on_new_tunnel(Session *s, const MessageNewTunnel *m) {
 }
 
 static void on_server_ping(Session *s) {
-        int r = session_send(s, &(Message) { .type = MESSAGE_PONG });
+        int r = session_send(s, &(Message){ .type = MESSAGE_PONG });
 
         if (r < 0)
                 session_fail(s, r);
@@ -291,8 +294,8 @@ static void on_go_away(Mux *m _unused_, void *userdata) {
 
         if (s->state != SESSION_ONLINE)
                 s->is_leaving = true; /* AuthResp may be here and not read yet */
-        else if (!s->is_draining)
-                session_drain(s);
+        else
+                (void) session_drain(s);
 }
 
 static void on_mux_emptied(Mux *m, void *userdata) {
@@ -392,7 +395,7 @@ Session *session_free(Session *s) {
                 return NULL;
         if (s->mux && !mux_is_over(s->mux))
                 mux_end(s->mux);
-        else if (s->state == SESSION_ONLINE) { /* a farewell; nobody waits for it */
+        else if (s->state == SESSION_ONLINE && s->channel) { /* a farewell; nobody waits for it */
                 (void) stream_shutdown(channel_stream(s->channel));
                 (void) stream_flush(channel_stream(s->channel));
         }

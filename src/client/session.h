@@ -54,6 +54,10 @@ int session_new(Session **ret, const SessionParams *params, const SessionOps *op
 /* Requests the tunnels that are to be asked for. Once online. */
 void session_ask(Session *s);
 
+/* Makes way for another session, as if the server had asked for it: ops->draining is called. Returns false
+ * when that can't be: with classic, or before it is online; then it is to be freed. */
+bool session_drain(Session *s);
+
 /* With mux, the visitors that the session has brought end too; with classic they go on. Takes NULL; returns
  * NULL. */
 Session *session_free(Session *s);

@@ -131,3 +131,9 @@ int tunnel_config_finish(TunnelConfig *t, ConfigFile *c) {
                 (void) target_parse(t->local, &t->target); /* checked when it was set */
         return default_subdomain(t, c);
 }
+
+bool tunnel_config_equals(const TunnelConfig *a, const TunnelConfig *b) {
+        return str_equal(a->proto, b->proto) && str_equal(a->local, b->local) &&
+               str_equal(a->http_auth, b->http_auth) && str_equal(a->subdomain, b->subdomain) &&
+               str_equal(a->hostname, b->hostname) && a->remote_port == b->remote_port;
+}

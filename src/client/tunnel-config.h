@@ -37,6 +37,9 @@ TunnelConfig *tunnel_config_free(TunnelConfig *t);
 /* Checks what concerns several keys (faults go to C) and fills in what is derived. Returns 0, or -ENOMEM. */
 int tunnel_config_finish(TunnelConfig *t, ConfigFile *c);
 
+/* Do A and B say the same, whatever their names? */
+bool tunnel_config_equals(const TunnelConfig *a, const TunnelConfig *b);
+
 /* Is PROTO ("http", "https", "tcp") one of the protocols? */
 bool tunnel_config_has_proto(const TunnelConfig *t, const char *proto);
 unsigned tunnel_config_count_protos(const TunnelConfig *t);

@@ -38,6 +38,69 @@ void tunnels_done(Tunnels *t) {
         *t = (Tunnels){};
 }
 
+static Tunnel *find_name(const Tunnels *t, const char *name) {
+        for (size_t i = 0; i < t->n; i++)
+                if (streq(t->items[i].config->name, name))
+                        return t->items + i;
+        return NULL;
+}
+
+static bool tunnels_are_among(const Tunnels *t, const Tunnels *others) {
+        for (size_t i = 0; i < t->n; i++) {
+                const Tunnel *other = find_name(others, t->items[i].config->name);
+
+                if (!other || !tunnel_config_equals(t->items[i].config, other->config))
+                        return false;
+        }
+        return true;
+}
+
+/* FROM is left with nothing of its own. */
+static void tunnel_succeed(Tunnel *t, Tunnel *from, bool is_unchanged) {
+        const TunnelConfig *config = t->config;
+
+        if (is_unchanged) {
+                *t = *from;
+                t->config = config;
+                from->n_urls = 0;
+                from->last_label = NULL;
+        } else {
+                t->last_label = TAKE_PTR(from->last_label);
+                t->last_port = from->last_port;
+        }
+}
+
+static void tunnels_swap(Tunnels *t, Tunnels *others) {
+        Tunnel *items = t->items;
+        size_t n = t->n;
+
+        t->items = others->items;
+        t->n = others->n;
+        others->items = items;
+        others->n = n;
+}
+
+int tunnels_replace(Tunnels *t, TunnelConfig *const *configs, size_t n) {
+        Tunnels others;
+        int r = tunnels_init(&others, configs, n);
+        bool only_more;
+
+        if (r < 0)
+                return r;
+        pthread_mutex_lock(&t->lock);
+        only_more = tunnels_are_among(t, &others);
+        for (size_t i = 0; i < others.n; i++) {
+                Tunnel *old = find_name(t, others.items[i].config->name);
+
+                if (old)
+                        tunnel_succeed(&others.items[i], old, only_more);
+        }
+        tunnels_swap(t, &others);
+        pthread_mutex_unlock(&t->lock);
+        tunnels_done(&others);
+        return only_more;
+}
+
 void tunnels_restart(Tunnels *t) {
         pthread_mutex_lock(&t->lock);
         for (size_t i = 0; i < t->n; i++) {
@@ -71,7 +134,7 @@ Tunnel *tunnels_ask_next(Tunnels *t, MessageReqTunnel *ret) {
         c = tunnel->config;
         random_bytes(id, sizeof(id));
         hex_encode(id, sizeof(id), tunnel->req_id);
-        *ret = (MessageReqTunnel) {
+        *ret = (MessageReqTunnel){
                 .req_id = tunnel->req_id,
                 .protocol = c->proto,
                 .hostname = c->hostname,
@@ -196,13 +259,13 @@ static bool has_url(const Tunnel *tunnel, const char *url) {
         return false;
 }
 
-Tunnel *tunnels_find(Tunnels *t, const char *url) {
-        Tunnel *found = NULL;
+const TunnelConfig *tunnels_find(Tunnels *t, const char *url) {
+        const TunnelConfig *found = NULL;
 
         pthread_mutex_lock(&t->lock);
         for (size_t i = 0; i < t->n && !found; i++)
                 if (has_url(t->items + i, url))
-                        found = t->items + i;
+                        found = t->items[i].config;
         pthread_mutex_unlock(&t->lock);
         return found;
 }

@@ -44,6 +44,11 @@ typedef struct Tunnels {
 int tunnels_init(Tunnels *t, TunnelConfig *const *configs, size_t n);
 void tunnels_done(Tunnels *t);
 
+/* Others take their place; those of the same name keep what a server gave them before. Returns 1 when nothing
+ * but new ones came, so that it is enough to ask for these; 0 when a session must begin, since something has
+ * changed or gone; or -ENOMEM, and all is as before. */
+int tunnels_replace(Tunnels *t, TunnelConfig *const *configs, size_t n);
+
 /* A session begins: all are to be asked for. */
 void tunnels_restart(Tunnels *t);
 
@@ -63,9 +68,8 @@ typedef enum TunnelAnswer {
  * request or one that doesn't fit it, or -ENOMEM. */
 int tunnels_answer(Tunnels *t, const MessageNewTunnel *m, Tunnel **ret);
 
-/* The tunnel that has URL in this session, or NULL. Any thread; others than the main one may look at its
- * configuration only. */
-Tunnel *tunnels_find(Tunnels *t, const char *url);
+/* The configuration of the tunnel that has URL in this session, or NULL. Any thread. */
+const TunnelConfig *tunnels_find(Tunnels *t, const char *url);
 
 /* Has every tunnel an answer? */
 bool tunnels_are_answered(const Tunnels *t);

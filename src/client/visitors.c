@@ -65,10 +65,10 @@ static void on_url_timeout(void *userdata) {
 /* Begins, or waits for the tunnel. Returns 0 or a negative errno. */
 static int entry_start(VisitorEntry *e) {
         Visitors *v = e->visitors;
-        const Tunnel *tunnel = tunnels_find(v->tunnels, e->url);
+        const TunnelConfig *config = tunnels_find(v->tunnels, e->url);
         VisitorOrigin origin;
 
-        if (!tunnel) {
+        if (!config) {
                 if (e->timeout)
                         return 0;
                 return timer_new_after(&e->timeout, v->worker, VISITORS_URL_WAIT_USEC, on_url_timeout, e);
@@ -77,7 +77,7 @@ static int entry_start(VisitorEntry *e) {
         origin = (VisitorOrigin) {
                 .stream = TAKE_PTR(e->stream),
                 .head = TAKE_PTR(e->head),
-                .config = tunnel->config,
+                .config = config,
                 .url = e->url,
                 .address = e->address,
         };

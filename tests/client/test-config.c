@@ -16,6 +16,7 @@ typedef struct Fixture {
         Options options;
         ConfigList faults;
         ClientConfig *config;
+        Changes changes;
 } Fixture;
 
 static int setup(void **state) {
@@ -23,7 +24,7 @@ static int setup(void **state) {
 
         strcpy(f->folder, "/tmp/test-client-XXXXXX");
         assert_non_null(mkdtemp(f->folder));
-        f->options = (Options) { .command = COMMAND_LIST, .configs = { f->folder }, .n_configs = 1 };
+        f->options = (Options){ .command = COMMAND_LIST, .configs = { f->folder }, .n_configs = 1 };
         unsetenv("PGROK_TOKEN");
         unsetenv("http_proxy");
         unsetenv("https_proxy");
@@ -37,6 +38,7 @@ static int teardown(void **state) {
         _cleanup_free_ char *command = str_format("rm -rf %s", f->folder);
 
         client_config_free(f->config);
+        changes_done(&f->changes);
         config_list_done(&f->faults);
         assert_int_equal(system(command), 0);
         free(f);
@@ -52,7 +54,7 @@ static void write_file(Fixture *f, const char *name, const char *text) {
 }
 
 static void load(Fixture *f) {
-        int r = client_config_load(&f->config, &f->options, &f->faults);
+        int r = client_config_load(&f->config, &f->options, &f->changes, &f->faults);
 
         if (f->faults.n > 0)
                 fail_msg("unexpected: %s", f->faults.items[0]);
@@ -61,14 +63,14 @@ static void load(Fixture *f) {
 
 /* The only fault ends in EXPECTED. */
 static void assert_refused(Fixture *f, const char *expected) {
-        assert_int_equal(client_config_load(&f->config, &f->options, &f->faults), -EINVAL);
+        assert_int_equal(client_config_load(&f->config, &f->options, &f->changes, &f->faults), -EINVAL);
         assert_int_equal(f->faults.n, 1);
         if (!str_has_suffix(f->faults.items[0], expected))
                 fail_msg("%s", f->faults.items[0]);
 }
 
 static void set_option(Fixture *f, const char *key, const char *value, const char *origin) {
-        f->options.client[f->options.n_client++] = (OptionSetting) { key, value, origin };
+        f->options.client[f->options.n_client++] = (OptionSetting){ key, value, origin };
 }
 
 static void test_files_are_read_and_completed(void **state) {
@@ -131,7 +133,7 @@ static void test_no_connection_and_too_many_are_refused(void **state) {
 
 static void test_a_server_is_needed(void **state) {
         Fixture *f = *state;
-        char *targets[] = { (char*) "3000" };
+        char *targets[] = { (char *) "3000" };
 
         f->options.command = COMMAND_TUNNEL;
         f->options.arguments = targets;
@@ -141,12 +143,12 @@ static void test_a_server_is_needed(void **state) {
 
 static void test_targets_become_tunnels(void **state) {
         Fixture *f = *state;
-        char *targets[] = { (char*) "3000", (char*) "host:80" };
+        char *targets[] = { (char *) "3000", (char *) "host:80" };
 
         f->options.command = COMMAND_TUNNEL;
         f->options.arguments = targets;
         f->options.n_arguments = 2;
-        f->options.tunnel[f->options.n_tunnel++] = (OptionSetting) { "proto", "http", "http" };
+        f->options.tunnel[f->options.n_tunnel++] = (OptionSetting){ "proto", "http", "http" };
         set_option(f, "client.server", "[::1]:99", "--server");
         load(f);
         assert_string_equal(f->config->server, "[::1]:99");
@@ -159,7 +161,7 @@ static void test_targets_become_tunnels(void **state) {
 
 static void test_only_named_tunnels_start(void **state) {
         Fixture *f = *state;
-        char *names[] = { (char*) "b" };
+        char *names[] = { (char *) "b" };
 
         write_file(
                 f, "a.conf",
@@ -268,8 +270,62 @@ static void test_dev_trusts_the_private_ca(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static Change *change(Fixture *f, const char *name, bool is_removal) {
+        Change *c = change_new(name, is_removal);
+
+        assert_non_null(c);
+        assert_null(changes_put(&f->changes, c));
+        return c;
+}
+
+static const TunnelConfig *find(const Fixture *f, const char *name) {
+        for (size_t i = 0; i < f->config->n_tunnels; i++)
+                if (streq(f->config->tunnels[i]->name, name))
+                        return f->config->tunnels[i];
+        return NULL;
+}
+
+static void test_changes_add_and_remove_tunnels(void **state) {
+        Fixture *f = *state;
+
+        write_file(f, "a.conf",
+                   "client: { server = \"x.test\"; };\n"
+                   "tunnels: { a: { local = \"1\"; }; b: { local = \"2\"; }; };\n");
+        f->options.command = COMMAND_RUN;
+        change(f, "a", true);
+        change(f, "gone", true);
+        assert_int_equal(change_set(change(f, "3000", false), "subdomain", "s"), 0);
+        load(f);
+        assert_false(find(f, "a")->is_selected);
+        assert_true(find(f, "b")->is_selected);
+        assert_true(find(f, "3000")->is_selected);
+        assert_string_equal(find(f, "3000")->subdomain, "s");
+}
+
+static void test_a_name_has_its_last_change_only(void **state) {
+        Fixture *f = *state;
+        Change *second = change_new("a", false), *first = change(f, "a", true);
+
+        assert_ptr_equal(changes_put(&f->changes, second), first);
+        assert_int_equal(f->changes.n, 1);
+        changes_undo(&f->changes, second, first);
+        assert_int_equal(f->changes.n, 1);
+        assert_true(f->changes.items->is_removal);
+}
+
+static void test_a_wrong_addition_is_a_fault(void **state) {
+        Fixture *f = *state;
+
+        write_file(f, "a.conf", "client: { server = \"x.test\"; };\n");
+        assert_int_equal(change_set(change(f, "3000", false), "nonsense", "s"), 0);
+        assert_refused(f, "there is an unknown setting");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                TEST(test_changes_add_and_remove_tunnels),
+                TEST(test_a_name_has_its_last_change_only),
+                TEST(test_a_wrong_addition_is_a_fault),
                 TEST(test_files_are_read_and_completed),
                 TEST(test_a_hostname_leaves_no_default_subdomain),
                 TEST(test_a_name_that_is_no_subdomain_is_refused),

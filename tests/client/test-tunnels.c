@@ -10,12 +10,12 @@
 
 #include "base/str.h"
 
-static TunnelConfig web = { .name = (char*) "web", .is_selected = true, .proto = (char*) "http+https" };
-static TunnelConfig shell = { .name = (char*) "shell", .is_selected = true, .proto = (char*) "tcp" };
+static TunnelConfig web = { .name = (char *) "web", .is_selected = true, .proto = (char *) "http+https" };
+static TunnelConfig shell = { .name = (char *) "shell", .is_selected = true, .proto = (char *) "tcp" };
 static TunnelConfig fixed = {
-        .name = (char*) "fixed", .is_selected = true, .proto = (char*) "http", .subdomain = (char*) "mine"
+        .name = (char *) "fixed", .is_selected = true, .proto = (char *) "http", .subdomain = (char *) "mine"
 };
-static TunnelConfig other = { .name = (char*) "other", .proto = (char*) "http" };
+static TunnelConfig other = { .name = (char *) "other", .proto = (char *) "http" };
 
 typedef struct Fixture {
         Tunnels tunnels;
@@ -49,10 +49,10 @@ static Tunnel *ask(Fixture *f, const char *name) {
 }
 
 static int answer(Fixture *f, const char *req_id, const char *proto, const char *url, const char *error) {
-        MessageNewTunnel m = { .req_id = (char*) req_id,
-                               .protocol = (char*) proto,
-                               .url = (char*) url,
-                               .error = (char*) error };
+        MessageNewTunnel m = { .req_id = (char *) req_id,
+                               .protocol = (char *) proto,
+                               .url = (char *) url,
+                               .error = (char *) error };
         Tunnel *t = NULL;
 
         return tunnels_answer(&f->tunnels, &m, &t);
@@ -83,7 +83,7 @@ static void test_each_protocol_has_its_answer(void **state) {
         assert_int_equal(t->state, TUNNEL_UP);
         assert_int_equal(grant(f, t, "https", "https://a.example:8443"), TUNNEL_ANSWER_UP);
         assert_int_equal(t->n_urls, 2);
-        assert_ptr_equal(tunnels_find(&f->tunnels, "https://a.example:8443"), t);
+        assert_ptr_equal(tunnels_find(&f->tunnels, "https://a.example:8443"), t->config);
         assert_null(tunnels_find(&f->tunnels, "https://a.example"));
         assert_int_equal(tunnels_count(&f->tunnels, TUNNEL_UP), 1);
 }
@@ -175,13 +175,46 @@ static void test_a_second_protocol_that_fails_leaves_the_first(void **state) {
         assert_int_equal(grant(f, t, "http", "http://a.example"), TUNNEL_ANSWER_UP);
         assert_int_equal(answer(f, "", "", "", "taken"), TUNNEL_ANSWER_REFUSED);
         assert_int_equal(t->state, TUNNEL_UP);
-        assert_ptr_equal(tunnels_find(&f->tunnels, "http://a.example"), t);
+        assert_ptr_equal(tunnels_find(&f->tunnels, "http://a.example"), t->config);
 }
 
 static void test_an_error_for_nothing_breaks_the_protocol(void **state) {
         Fixture *f = *state;
 
         assert_int_equal(answer(f, "unknown", "", "", "taken"), -EPROTO);
+}
+
+static void test_more_tunnels_leave_the_others_as_they_are(void **state) {
+        TunnelConfig added = { .name = (char *) "added", .is_selected = true, .proto = (char *) "http" };
+        TunnelConfig same = web;
+        TunnelConfig *configs[] = { &added, &same, &shell, &fixed };
+        Fixture *f = *state;
+
+        assert_int_equal(grant(f, ask(f, "web"), "http", "http://a.example"), TUNNEL_ANSWER_UP);
+        ask(f, "shell");
+        ask(f, "fixed");
+        assert_int_equal(tunnels_replace(&f->tunnels, configs, ELEMENTSOF(configs)), 1);
+        assert_ptr_equal(tunnels_find(&f->tunnels, "http://a.example"), &same);
+        ask(f, "added");
+        assert_null(tunnels_ask_next(&f->tunnels, &f->request));
+        assert_int_equal(tunnels_count(&f->tunnels, TUNNEL_ASKED), 3);
+}
+
+static void test_a_tunnel_that_changes_or_goes_makes_all_begin_anew(void **state) {
+        TunnelConfig changed = shell;
+        TunnelConfig *fewer[] = { &web, &shell }, *different[] = { &web, &changed };
+        Fixture *f = *state;
+
+        changed.remote_port = 22;
+        assert_int_equal(grant(f, ask(f, "web"), "http", "http://a.example"), TUNNEL_ANSWER_UP);
+        assert_int_equal(tunnels_replace(&f->tunnels, fewer, ELEMENTSOF(fewer)), 0);
+        assert_int_equal(tunnels_replace(&f->tunnels, different, ELEMENTSOF(different)), 0);
+        tunnels_restart(&f->tunnels);
+        ask(f, "web");
+        assert_string_equal(f->request.subdomain, "a"); /* what it had it gets again */
+        ask(f, "shell");
+        assert_int_equal(f->request.remote_port, 22);
+        assert_null(tunnels_ask_next(&f->tunnels, &f->request));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -198,6 +231,8 @@ int main(void) {
                 TEST(test_an_error_without_request_is_the_oldest_ones),
                 TEST(test_a_second_protocol_that_fails_leaves_the_first),
                 TEST(test_an_error_for_nothing_breaks_the_protocol),
+                TEST(test_more_tunnels_leave_the_others_as_they_are),
+                TEST(test_a_tunnel_that_changes_or_goes_makes_all_begin_anew),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,7 @@ class Place:
     def __init__(self, folder):
         self.folder = folder
         self.env = environment(folder)
+        self.runtime = None  # where control sockets are; by default each daemon has its own folder
         self.daemons = []
         self.closers = []
 

@@ -41,6 +41,7 @@ def environment(folder):
     unwanted = re.compile(r"^(XDG_|RUNTIME_DIRECTORY|PGROK|NOTIFY_|WATCHDOG|LISTEN_|JOURNAL|CREDENTIALS|.*_proxy$|.*_PROXY$)")
     env = {k: v for k, v in os.environ.items() if not unwanted.match(k)}
     env.update(HOME=str(folder), LC_ALL="C.UTF-8")
+    env["RUNTIME_DIRECTORY"] = str(folder / "run")
     for name in ("STATE_HOME", "CONFIG_HOME", "RUNTIME_DIR"):
         path = folder / name.lower()
         path.mkdir(mode=0o700, exist_ok=True)
@@ -71,8 +72,9 @@ class Daemon:
         self.arguments = [str(program), *map(str, arguments)]
         self.name = f"{pathlib.Path(program).name}-{len(place.daemons)}"
         self.log_path = place.folder / f"{self.name}.log"
-        self.env = {"RUNTIME_DIRECTORY": str(place.folder / self.name), **place.env}
-        self.control_socket = pathlib.Path(self.env["RUNTIME_DIRECTORY"]) / "control.sock"
+        runtime = place.runtime or place.folder / self.name
+        self.env = {**place.env, "RUNTIME_DIRECTORY": str(runtime)}
+        self.control_socket = runtime / "control.sock"
         self.lines = []
         self.changed = threading.Condition()
         self.ended = False

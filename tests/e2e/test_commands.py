@@ -184,4 +184,4 @@ def test_make_install_puts_the_programs_where_they_belong(place):
                           capture_output=True, text=True, timeout=3 * PATIENCE)
     assert done.returncode == 0, done.stderr
     installed = {p.name for p in (place.folder / "root").rglob("*bin/pgrok*")}
-    assert installed == {"pgrok", "pgrokd"}
+    assert installed == {"pgrok", "pgrokctl", "pgrokd"}

@@ -223,7 +223,7 @@ def test_an_absent_pgrokd_is_told_as_such(place, server):
 
 
 def test_a_killed_pgrokd_leaves_no_trouble_and_a_live_one_keeps_its_socket(place, tmp_path):
-    place.env["RUNTIME_DIRECTORY"] = str(tmp_path / "run")
+    place.runtime = tmp_path / "run"
     first = place.server()
     first.kill()
     assert first.control_socket.exists()
@@ -240,7 +240,7 @@ def test_a_killed_pgrokd_leaves_no_trouble_and_a_live_one_keeps_its_socket(place
 def test_others_are_refused(place):
     folder = pathlib.Path(tempfile.mkdtemp())
     folder.chmod(0o755)
-    place.env["RUNTIME_DIRECTORY"] = str(folder / "run")
+    place.runtime = folder / "run"
     other = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
     try:
         server = place.server()
