@@ -42,7 +42,6 @@ static int ask(const CtlOptions *o, const char *method, const char *path, struct
         }
         if (ret->status == 200)
                 return 0;
-        why = TAKE_PTR(ret->text);
         fprintf(stderr, "pgrokctl: %s\n", json_object_get_string(json_object_object_get(ret->json, "error")));
         local_reply_done(ret);
         return -EIO;

@@ -107,15 +107,27 @@ static int add(const CtlOptions *o, const Setup *s, const char *name, char **set
         return EXIT_SUCCESS;
 }
 
+/* Returns 0, or -EINVAL: it was told. */
+static int check_arguments(char **arguments) {
+        if (!token_name_is_valid(arguments[0])) {
+                fprintf(stderr, "pgrokctl: a user's name has 1 to %d letters, digits or ._@-\n",
+                        TOKEN_NAME_MAX);
+                return -EINVAL;
+        }
+        for (char **setting = arguments + 1; *setting; setting++)
+                if (!token_setting_is_valid(*setting)) {
+                        fprintf(stderr, "pgrokctl: %s is not KEY=VALUE, such as max_tunnels=4\n", *setting);
+                        return -EINVAL;
+                }
+        return 0;
+}
+
 int token_command_add(const CtlOptions *o, char **arguments) {
         Setup s = {};
         int r, status;
 
-        if (!token_name_is_valid(arguments[0])) {
-                fprintf(stderr, "pgrokctl: a user's name has 1 to %d letters, digits or ._@-\n",
-                        TOKEN_NAME_MAX);
+        if (check_arguments(arguments) < 0)
                 return EXIT_USAGE;
-        }
         r = setup_read(o, &s);
         status = r < 0 ? explain(r, NULL, NULL) : add(o, &s, arguments[0], arguments + 1);
         config_keys_done(setup_keys, &s);

@@ -30,6 +30,18 @@ bool token_name_is_valid(const char *name) {
         return n > 0 && n <= TOKEN_NAME_MAX && name[n] == '\0';
 }
 
+bool token_setting_is_valid(const char *setting) {
+        size_t n = strspn(setting, "abcdefghijklmnopqrstuvwxyz_");
+        const char *value = setting + n + 1;
+
+        if (n == 0 || setting[n] != '=' || *value == '\0')
+                return false;
+        for (; *value; value++)
+                if (*value <= ' ' || *value > '~' || *value == '#')
+                        return false;
+        return true;
+}
+
 static void token_file_done(TokenFile *f) {
         free(f->path);
         free(f->temporary);

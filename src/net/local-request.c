@@ -1,10 +1,41 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "net/local-request.h"
 
+#define CURL_DISABLE_TYPECHECK
 #include <curl/curl.h>
+#include <dlfcn.h>
 #include <errno.h>
 
 #include "base/str.h"
+
+/* libcurl is loaded when somebody asks, because it brings twenty other libraries: a daemon whose program has
+ * such commands too shall not carry them. */
+typedef struct Curl {
+        CURL *(*easy_init)(void);
+        CURLcode (*easy_setopt)(CURL *curl, CURLoption option, ...);
+        CURLcode (*easy_perform)(CURL *curl);
+        CURLcode (*easy_getinfo)(CURL *curl, CURLINFO info, ...);
+        void (*easy_cleanup)(CURL *curl);
+} Curl;
+
+static int curl_load(Curl *ret) {
+        static const char *const names[] = { "libcurl-gnutls.so.4", "libcurl.so.4" };
+        void *library = NULL;
+
+        for (size_t i = 0; i < ELEMENTSOF(names) && !library; i++)
+                library = dlopen(names[i], RTLD_NOW);
+        if (!library)
+                return -ELIBACC;
+        ret->easy_init = (__typeof__(ret->easy_init)) dlsym(library, "curl_easy_init");
+        ret->easy_setopt = (__typeof__(ret->easy_setopt)) dlsym(library, "curl_easy_setopt");
+        ret->easy_perform = (__typeof__(ret->easy_perform)) dlsym(library, "curl_easy_perform");
+        ret->easy_getinfo = (__typeof__(ret->easy_getinfo)) dlsym(library, "curl_easy_getinfo");
+        ret->easy_cleanup = (__typeof__(ret->easy_cleanup)) dlsym(library, "curl_easy_cleanup");
+        return ret->easy_init && ret->easy_setopt && ret->easy_perform && ret->easy_getinfo &&
+                               ret->easy_cleanup
+                       ? 0
+                       : -ELIBACC;
+}
 
 typedef struct Text {
         char *data; /* owned */
@@ -28,14 +59,14 @@ static size_t on_data(char *data, size_t size, size_t n, void *userdata) {
         return n;
 }
 
-static int curl_errno(CURL *curl, CURLcode code) {
+static int curl_errno(const Curl *c, CURL *curl, CURLcode code) {
         long error = 0;
 
         switch (code) {
         case CURLE_OK:
                 return 0;
         case CURLE_COULDNT_CONNECT:
-                (void) curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &error);
+                (void) c->easy_getinfo(curl, CURLINFO_OS_ERRNO, &error);
                 return error > 0 ? (int) -error : -ECONNREFUSED;
         case CURLE_OPERATION_TIMEDOUT:
                 return -ETIMEDOUT;
@@ -46,35 +77,40 @@ static int curl_errno(CURL *curl, CURLcode code) {
         }
 }
 
-static int perform(CURL *curl, const char *socket, const char *method, const char *url,
+static int perform(const Curl *c, CURL *curl, const char *socket, const char *method, const char *url,
                    struct json_object *body, Text *text, long *ret_status) {
         int r;
 
-        curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket);
-        curl_easy_setopt(curl, CURLOPT_URL, url);
-        curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* whatever the environment says */
-        curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-        curl_easy_setopt(curl, CURLOPT_TIMEOUT, LOCAL_REQUEST_TIMEOUT_SEC);
-        curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
-        curl_easy_setopt(curl, CURLOPT_WRITEDATA, text);
+        c->easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket);
+        c->easy_setopt(curl, CURLOPT_URL, url);
+        c->easy_setopt(curl, CURLOPT_PROXY, ""); /* whatever the environment says */
+        c->easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+        c->easy_setopt(curl, CURLOPT_TIMEOUT, LOCAL_REQUEST_TIMEOUT_SEC);
+        c->easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+        c->easy_setopt(curl, CURLOPT_WRITEDATA, text);
         if (!streq(method, "GET"))
-                curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body ? json_object_to_json_string(body) : "");
-        curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
-        r = curl_errno(curl, curl_easy_perform(curl));
+                c->easy_setopt(curl, CURLOPT_POSTFIELDS, body ? json_object_to_json_string(body) : "");
+        c->easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+        r = curl_errno(c, curl, c->easy_perform(curl));
         if (r >= 0)
-                (void) curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, ret_status);
+                (void) c->easy_getinfo(curl, CURLINFO_RESPONSE_CODE, ret_status);
         return r;
 }
 
 int local_request(const char *socket, const char *method, const char *path, struct json_object *body,
                   LocalReply *ret) {
         _cleanup_free_ char *url = str_format("http://localhost%s", path);
-        CURL *curl = curl_easy_init();
         LocalReply reply = {};
         Text text = {};
-        int r = curl && url ? perform(curl, socket, method, url, body, &text, &reply.status) : -ENOMEM;
+        CURL *curl;
+        Curl c;
+        int r = curl_load(&c);
 
-        curl_easy_cleanup(curl);
+        if (r < 0)
+                return r;
+        curl = c.easy_init();
+        r = curl && url ? perform(&c, curl, socket, method, url, body, &text, &reply.status) : -ENOMEM;
+        c.easy_cleanup(curl);
         reply.text = text.data;
         reply.json = r >= 0 && text.data ? json_tokener_parse(text.data) : NULL;
         if (r >= 0 && !json_object_is_type(reply.json, json_type_object))
@@ -104,6 +140,8 @@ char *local_request_explain(int error, const char *socket, const char *program, 
                                   group, socket);
         case -ETIMEDOUT:
                 return str_format("%s does not answer on %s", program, socket);
+        case -ELIBACC:
+                return strdup("libcurl is not installed: on Debian, apt-get install libcurl3-gnutls");
         case -EBADMSG:
                 return str_format("What answers on %s is not %s", socket, program);
         default:

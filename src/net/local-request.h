@@ -16,7 +16,7 @@ typedef struct LocalReply {
 
 /* BODY is borrowed; NULL: none. Returns 0 also for a status that is an error, -ENOENT when there is no
  * SOCKET, -ECONNREFUSED when nobody answers there, -EACCES, -ETIMEDOUT, -EBADMSG when the reply is no JSON,
- * -EIO, or -ENOMEM. */
+ * -ELIBACC when libcurl is not installed, -EIO, or -ENOMEM. */
 int local_request(const char *socket, const char *method, const char *path, struct json_object *body,
                   LocalReply *ret);
 void local_reply_done(LocalReply *r);

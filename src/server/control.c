@@ -184,9 +184,11 @@ static void route(Server *s, HttpExchange *x, const HttpRequest *r) {
 static void on_control_request(HttpExchange *x, const HttpRequest *r, void *userdata) {
         Server *s = userdata;
 
-        if (http_exchange_peer_is(x, geteuid(), CONTROL_GROUP))
+        if (http_exchange_peer_is(x, geteuid(), CONTROL_GROUP)) {
+                if (!streq(r->method, "GET"))
+                        log_info("The user %u asks for %s %.100s", (unsigned) r->uid, r->method, r->path);
                 route(s, x, r);
-        else
+        } else
                 http_answer_error(x, 403, "Only root and members of the group " CONTROL_GROUP " may do that");
 }
 

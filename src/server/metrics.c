@@ -58,7 +58,8 @@ static void put_tunnels(FILE *f, const Metrics *m, const MetricsOfServer *s) {
         put_family(f, "pgrokd_bytes_total", "counter", "Bytes relayed: in from visitors, out to visitors.");
         fprintf(f, "pgrokd_bytes_total{direction=\"in\"} %" PRIu64 "\n", m->bytes_in);
         fprintf(f, "pgrokd_bytes_total{direction=\"out\"} %" PRIu64 "\n", m->bytes_out);
-        put_family(f, "pgrokd_auth_failures_total", "counter", "Clients that were refused at their login.");
+        put_family(f, "pgrokd_auth_failures_total", "counter",
+                   "Logins that were refused because of who it was.");
         fprintf(f, "pgrokd_auth_failures_total %" PRIu64 "\n", s->auth_failures);
 }
 

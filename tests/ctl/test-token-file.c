@@ -114,6 +114,17 @@ static void test_lists_show_no_hash(void **state _unused_) {
         config_list_done(&users);
 }
 
+static void test_settings_can_not_break_out_of_their_line(void **state _unused_) {
+        static const char *const good[] = { "max_tunnels=4", "from=10.0.0.0/8,::1", "subdomains=a,b-*" };
+        static const char *const bad[] = { "",    "=",   "a",     "a=",     "a=b c",     "a=b\neve sha256:00",
+                                           "a=#", "A=b", "a b=c", "a=\x7f", "a=\xc3\xa4" };
+
+        for (size_t i = 0; i < ELEMENTSOF(good); i++)
+                assert_true(token_setting_is_valid(good[i]));
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                assert_false(token_setting_is_valid(bad[i]));
+}
+
 #define file_test(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void) {
@@ -124,6 +135,7 @@ int main(void) {
                 file_test(test_owner_and_mode_stay),
                 file_test(test_a_link_stays_one),
                 file_test(test_lists_show_no_hash),
+                cmocka_unit_test(test_settings_can_not_break_out_of_their_line),
         };
 
         return cmocka_run_group_tests_name("token-file", tests, NULL, NULL);

@@ -55,6 +55,8 @@ def test_what_is_wrong_is_told(place):
     _, _, where = set_up(place)
     for name in ("", "a b", "a#b", "x" * 65, "sha256:00"):
         assert "letters" in token(place, *where, "add", name, expected=2).stderr
+    for setting in ("max_tunnels", "a=b c", "a=b\neve  sha256:00", "from=#"):
+        assert "KEY=VALUE" in token(place, *where, "add", "alice", setting, expected=2).stderr
     assert "/no/such" in token(place, *where, "--token-file", "/no/such/tokens", "add", "alice", expected=1).stderr
     assert "/no/such" in token(place, *where, "--token-file", "/no/such/tokens", "list", expected=1).stderr
 
