@@ -168,7 +168,7 @@ static int set_proto(Options *o, const char *proto) {
                 if (streq(o->tunnel[i].key, "proto"))
                         return usage_error(
                                 str_format("'%s' says the protocol already; --proto is too much", proto));
-        return add_setting(o, true, &(OptionSetting){ "proto", proto, proto });
+        return add_setting(o, true, &(OptionSetting) { "proto", proto, proto });
 }
 
 /* The first argument names the command, or is the first target. */

@@ -104,7 +104,7 @@ static void on_session_ping(void *userdata) {
                 session_watch_mux(s);
                 return;
         }
-        r = session_send(s, &(Message){ .type = MESSAGE_PING });
+        r = session_send(s, &(Message) { .type = MESSAGE_PING });
         if (r < 0)
                 session_fail(s, r);
         else
@@ -196,7 +196,7 @@ static void on_new_tunnel(Session *s, const MessageNewTunnel *m) {
 }
 
 static void on_server_ping(Session *s) {
-        int r = session_send(s, &(Message){ .type = MESSAGE_PONG });
+        int r = session_send(s, &(Message) { .type = MESSAGE_PONG });
 
         if (r < 0)
                 session_fail(s, r);

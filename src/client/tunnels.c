@@ -134,7 +134,7 @@ Tunnel *tunnels_ask_next(Tunnels *t, MessageReqTunnel *ret) {
         c = tunnel->config;
         random_bytes(id, sizeof(id));
         hex_encode(id, sizeof(id), tunnel->req_id);
-        *ret = (MessageReqTunnel){
+        *ret = (MessageReqTunnel) {
                 .req_id = tunnel->req_id,
                 .protocol = c->proto,
                 .hostname = c->hostname,

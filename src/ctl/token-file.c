@@ -84,7 +84,7 @@ static int token_file_open(TokenFile *ret, const char *path) {
         _cleanup_free_ char *folder = NULL;
         int r;
 
-        *ret = (TokenFile){ .path = realpath(path, NULL), .lock = -1 };
+        *ret = (TokenFile) { .path = realpath(path, NULL), .lock = -1 };
         if (!ret->path && errno == ENOENT)
                 ret->path = strdup(path);
         folder = ret->path ? strdup(ret->path) : NULL;

@@ -46,7 +46,7 @@ int gather_start(Server *s, size_t part_bytes, GatherCollectFn collect, GatherDo
 
         if (!g)
                 return -ENOMEM;
-        *g = (Gather){
+        *g = (Gather) {
                 .server = s,
                 .mails = new0(GatherMail, s->n_shards),
                 .parts = calloc(s->n_shards, part_bytes),

@@ -28,8 +28,8 @@ void metrics_request(Metrics *m, unsigned status, uint64_t duration_usec) {
 }
 
 void metrics_add(Metrics *sum, const Metrics *part) {
-        const uint64_t *from = (const uint64_t *) part;
-        uint64_t *to = (uint64_t *) sum;
+        const uint64_t *from = (const uint64_t*) part;
+        uint64_t *to = (uint64_t*) sum;
 
         _Static_assert(sizeof(Metrics) % sizeof(uint64_t) == 0, "Metrics has counters only");
         for (size_t i = 0; i < sizeof(Metrics) / sizeof(uint64_t); i++)

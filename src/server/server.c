@@ -78,7 +78,7 @@ void server_retry_parked(const Server *s) {
 
 void server_end(Server *s) {
         for (size_t i = 0; i < SERVER_SIGNALS_MAX; i++)
-                uv_close((uv_handle_t *) &s->signals[i], NULL);
+                uv_close((uv_handle_t*) &s->signals[i], NULL);
         s->sweep = timer_free(s->sweep);
         s->watch = timer_free(s->watch);
         login_cancel_all(s);
@@ -174,7 +174,7 @@ static int server_bind_one(Server *s, ListenerKind kind, const char *where) {
                 log_error("Can't listen on %s: %s", where, strerror(-fd));
                 return fd;
         }
-        *socket = (PublicSocket){ .fd = fd, .kind = kind };
+        *socket = (PublicSocket) { .fd = fd, .kind = kind };
         s->n_sockets++;
         return address_of_socket(fd, &socket->address);
 }

@@ -497,7 +497,7 @@ static void visitor_look_up(Visitor *v) {
                 visitor_look_up_port(v);
                 return;
         }
-        k = http_head_parse(&head, (const char *) buffer_head(v->head), buffer_length(v->head),
+        k = http_head_parse(&head, (const char*) buffer_head(v->head), buffer_length(v->head),
                             v->shard->server->config->head_bytes, &status);
         if (k > 0) {
                 stream_set_events(v->stream, 0);
@@ -649,7 +649,7 @@ size_t visitor_list(Shard *sh, VisitorInfo *ret, size_t max) {
 
                 if (n == max)
                         break;
-                *info = (VisitorInfo){
+                *info = (VisitorInfo) {
                         .peer = v->peer,
                         .protocol = v->protocol,
                         .tunnel = tunnel_ref(v->tunnel),

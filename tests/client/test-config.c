@@ -24,7 +24,7 @@ static int setup(void **state) {
 
         strcpy(f->folder, "/tmp/test-client-XXXXXX");
         assert_non_null(mkdtemp(f->folder));
-        f->options = (Options){ .command = COMMAND_LIST, .configs = { f->folder }, .n_configs = 1 };
+        f->options = (Options) { .command = COMMAND_LIST, .configs = { f->folder }, .n_configs = 1 };
         unsetenv("PGROK_TOKEN");
         unsetenv("http_proxy");
         unsetenv("https_proxy");
@@ -70,7 +70,7 @@ static void assert_refused(Fixture *f, const char *expected) {
 }
 
 static void set_option(Fixture *f, const char *key, const char *value, const char *origin) {
-        f->options.client[f->options.n_client++] = (OptionSetting){ key, value, origin };
+        f->options.client[f->options.n_client++] = (OptionSetting) { key, value, origin };
 }
 
 static void test_files_are_read_and_completed(void **state) {
@@ -133,7 +133,7 @@ static void test_no_connection_and_too_many_are_refused(void **state) {
 
 static void test_a_server_is_needed(void **state) {
         Fixture *f = *state;
-        char *targets[] = { (char *) "3000" };
+        char *targets[] = { (char*) "3000" };
 
         f->options.command = COMMAND_TUNNEL;
         f->options.arguments = targets;
@@ -143,12 +143,12 @@ static void test_a_server_is_needed(void **state) {
 
 static void test_targets_become_tunnels(void **state) {
         Fixture *f = *state;
-        char *targets[] = { (char *) "3000", (char *) "host:80" };
+        char *targets[] = { (char*) "3000", (char*) "host:80" };
 
         f->options.command = COMMAND_TUNNEL;
         f->options.arguments = targets;
         f->options.n_arguments = 2;
-        f->options.tunnel[f->options.n_tunnel++] = (OptionSetting){ "proto", "http", "http" };
+        f->options.tunnel[f->options.n_tunnel++] = (OptionSetting) { "proto", "http", "http" };
         set_option(f, "client.server", "[::1]:99", "--server");
         load(f);
         assert_string_equal(f->config->server, "[::1]:99");
@@ -161,7 +161,7 @@ static void test_targets_become_tunnels(void **state) {
 
 static void test_only_named_tunnels_start(void **state) {
         Fixture *f = *state;
-        char *names[] = { (char *) "b" };
+        char *names[] = { (char*) "b" };
 
         write_file(
                 f, "a.conf",

@@ -10,12 +10,12 @@
 
 #include "base/str.h"
 
-static TunnelConfig web = { .name = (char *) "web", .is_selected = true, .proto = (char *) "http+https" };
-static TunnelConfig shell = { .name = (char *) "shell", .is_selected = true, .proto = (char *) "tcp" };
+static TunnelConfig web = { .name = (char*) "web", .is_selected = true, .proto = (char*) "http+https" };
+static TunnelConfig shell = { .name = (char*) "shell", .is_selected = true, .proto = (char*) "tcp" };
 static TunnelConfig fixed = {
-        .name = (char *) "fixed", .is_selected = true, .proto = (char *) "http", .subdomain = (char *) "mine"
+        .name = (char*) "fixed", .is_selected = true, .proto = (char*) "http", .subdomain = (char*) "mine"
 };
-static TunnelConfig other = { .name = (char *) "other", .proto = (char *) "http" };
+static TunnelConfig other = { .name = (char*) "other", .proto = (char*) "http" };
 
 typedef struct Fixture {
         Tunnels tunnels;
@@ -49,10 +49,10 @@ static Tunnel *ask(Fixture *f, const char *name) {
 }
 
 static int answer(Fixture *f, const char *req_id, const char *proto, const char *url, const char *error) {
-        MessageNewTunnel m = { .req_id = (char *) req_id,
-                               .protocol = (char *) proto,
-                               .url = (char *) url,
-                               .error = (char *) error };
+        MessageNewTunnel m = { .req_id = (char*) req_id,
+                               .protocol = (char*) proto,
+                               .url = (char*) url,
+                               .error = (char*) error };
         Tunnel *t = NULL;
 
         return tunnels_answer(&f->tunnels, &m, &t);
@@ -185,7 +185,7 @@ static void test_an_error_for_nothing_breaks_the_protocol(void **state) {
 }
 
 static void test_more_tunnels_leave_the_others_as_they_are(void **state) {
-        TunnelConfig added = { .name = (char *) "added", .is_selected = true, .proto = (char *) "http" };
+        TunnelConfig added = { .name = (char*) "added", .is_selected = true, .proto = (char*) "http" };
         TunnelConfig same = web;
         TunnelConfig *configs[] = { &added, &same, &shell, &fixed };
         Fixture *f = *state;

@@ -63,7 +63,7 @@ static void serve_local(void) {
                 http_service_new_local(&service, worker, path, "no-such-group", on_request, &service), 0);
         strcpy(address.sun_path, path);
         visitor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        assert_int_equal(connect(visitor, (struct sockaddr *) &address, sizeof(address)), 0);
+        assert_int_equal(connect(visitor, (struct sockaddr*) &address, sizeof(address)), 0);
 }
 
 static int tear_down(void **state) {

@@ -38,7 +38,7 @@ static void visit(void) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
 
         strcpy(address.sun_path, path);
-        assert_int_equal(connect(fd, (struct sockaddr *) &address, sizeof(address)), 0);
+        assert_int_equal(connect(fd, (struct sockaddr*) &address, sizeof(address)), 0);
 }
 
 static void test_the_socket_has_its_rights_and_goes_with_its_owner(void **state _unused_) {
