@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import subprocess
+import time
 
 from daemons import PATIENCE, PGROKCTL
 
@@ -34,6 +35,18 @@ def test_a_token_that_was_added_lets_its_client_in(place):
     assert secret not in tokens.read_text()
     server = place.server(dev=False, config=config)
     place.hand_client(server, token=secret).tunnel("http", Subdomain="demo")
+
+
+def test_a_running_server_takes_a_new_token_and_forgets_a_revoked_one(place):
+    _, config, where = set_up(place)
+    server = place.server(dev=False, config=config)
+    secret = token(place, *where, "add", "alice", "subdomains=demo").stdout.split()[-1]
+    deadline = time.monotonic() + PATIENCE
+    while (answer := place.hand_client(server, authenticate=False).authenticate(User=secret)).Error:
+        assert time.monotonic() < deadline, answer.Error
+    token(place, *where, "revoke", "alice")
+    while not place.hand_client(server, authenticate=False).authenticate(User=secret).Error:
+        assert time.monotonic() < deadline
 
 
 def test_the_list_shows_no_hash_and_revoking_leaves_the_rest(place):
