@@ -17,6 +17,8 @@ static int set_up(void **state) {
         if (mux_set_up(state) < 0 || worker_new(&main_worker, UINT_MAX) < 0)
                 return -1;
         pgrokd = (Server) { .config = &config, .main = main_worker, .shards = &shard, .n_shards = 1 };
+        if (crowd_new(&pgrokd.crowd) < 0)
+                return -1;
         shard = (Shard) { .worker = worker, .server = &pgrokd };
         worker->userdata = &shard;
         return 0;
@@ -27,6 +29,7 @@ static int tear_down(void **state) {
                 session_destroy(shard.sessions);
         mux_tail_free_all(&shard);
         main_worker = worker_free(main_worker);
+        pgrokd.crowd = crowd_free(pgrokd.crowd);
         return mux_tear_down(state);
 }
 
