@@ -14,6 +14,10 @@ void rate_set(Rate *r, uint64_t bytes_per_sec) {
         atomic_store(&r->bytes_per_sec, bytes_per_sec);
 }
 
+bool rate_is_set(const Rate *r) {
+        return atomic_load(&r->bytes_per_sec) > 0;
+}
+
 size_t rate_share(const Rate *r) {
         uint64_t rate = atomic_load(&r->bytes_per_sec);
 

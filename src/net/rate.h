@@ -6,6 +6,7 @@
  * others. */
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,8 @@ typedef struct Rate {
 
 /* Also of one in use: what is handed out stays so. */
 void rate_set(Rate *r, uint64_t bytes_per_sec);
+
+bool rate_is_set(const Rate *r);
 
 /* How many bytes to queue for: about what goes in a twentieth of a second. */
 size_t rate_share(const Rate *r);

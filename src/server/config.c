@@ -103,6 +103,7 @@ static const ConfigKey server_keys[] = {
         KEY("limits.pending", CONFIG_UINT, max_pending, .min = 1, .max = 1000000, .fallback = "1024"),
         KEY("limits.pending_per_address", CONFIG_UINT, max_pending_per_address, .min = 1, .max = 1000000,
             .fallback = "32"),
+        KEY("limits.rate_per_tunnel", CONFIG_SIZE, rate_per_tunnel, .fallback = "0"),
         KEY("limits.head_bytes", CONFIG_UINT, head_bytes, .min = 256, .max = HTTP_HEAD_BYTES_MAX,
             .fallback = "65536"),
         KEY("limits.head_timeout", CONFIG_TIME, head_usec, .min = USEC_PER_MSEC, .max = 3600 * USEC_PER_SEC,

@@ -24,6 +24,7 @@ typedef struct ServerConfig {
         uint64_t grace_usec, park_usec;
         uint64_t max_clients, max_tunnels_per_client, max_pending, max_pending_per_address;
         uint64_t max_per_tunnel, max_per_visitor; /* connections of visitors */
+        uint64_t rate_per_tunnel;                 /* bytes a second; 0: any */
         uint64_t head_bytes, head_usec, keepalive_usec, stop_usec, drain_usec;
         uint64_t n_workers;
         bool one_port; /* mux clients may also come to https_listen */

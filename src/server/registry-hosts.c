@@ -50,6 +50,7 @@ static int host_open_for(Registry *r, Claim *c, Client *client, TunnelProtocol p
         t->no_parking = true;
         t->client = client;
         strcpy(t->label, client->label);
+        rate_set(&t->rate, r->options.rate_per_tunnel);
         c->tunnels[p] = t;
         DL_APPEND(client->tunnels, t);
         r->counts.tunnels++;

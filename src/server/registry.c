@@ -566,6 +566,7 @@ static int make_tunnels(Registry *r, Grants *g) {
                 if (e < 0)
                         return e;
                 strcpy(g->tunnels[i]->label, g->client->label);
+                rate_set(&g->tunnels[i]->rate, r->options.rate_per_tunnel);
         }
         return 0;
 }

@@ -28,6 +28,7 @@ typedef struct RegistryOptions {
         uint64_t grace_usec; /* how long what a client had stays reserved */
         uint64_t park_usec;  /* how long visitors of a port without a client wait in its backlog */
         uint64_t max_clients, max_tunnels_per_client;
+        uint64_t rate_per_tunnel; /* bytes a second; 0: any */
 } RegistryOptions;
 
 /* OPTIONS are copied, what they borrow outlives the registry. Returns 0 or a negative errno. */

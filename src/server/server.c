@@ -297,6 +297,7 @@ static int server_set_up_registry(Server *s) {
                 .park_usec = c->park_usec,
                 .max_clients = c->max_clients,
                 .max_tunnels_per_client = c->max_tunnels_per_client,
+                .rate_per_tunnel = c->rate_per_tunnel,
         };
 
         /* tcp tunnels are for those who may reach the http tunnels */

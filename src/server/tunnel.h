@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "net/rate.h"
 #include "server/client-label.h"
 #include "server/user.h"
 
@@ -31,6 +32,7 @@ struct Tunnel {
         bool no_parking; /* visitors don't wait for a client that is away: they get 502 */
         char label[CLIENT_LABEL_MAX]; /* of its client */
         atomic_uint n_connections; /* its visitors */
+        Rate rate;                 /* of all of them */
         struct Client *client;     /* the registry's, under its lock while it has the tunnel */
         Tunnel *prev, *next;       /* of the same client; the main thread's */
 };

@@ -25,6 +25,7 @@ int user_new(User **ret, const char *name, Policy *policy) {
         u->n_refs = 1;
         if (policy)
                 u->policy = *policy;
+        rate_set(&u->rate, u->policy.rate);
         *ret = u;
         return 0;
 }

@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 
+#include "net/rate.h"
 #include "server/policy.h"
 
 typedef struct User {
@@ -13,6 +14,7 @@ typedef struct User {
         char *name; /* owned; "": everybody, without authentication */
         Policy policy;
         atomic_uint n_connections; /* visitors in all its tunnels */
+        Rate rate;                 /* of all of them */
         unsigned n_tunnels;        /* main only; http+https is one */
 } User;
 

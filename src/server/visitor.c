@@ -289,6 +289,10 @@ static void on_visitor_opened(Opening *o, Stream *stream) {
         }
         if (!o->half_close)
                 options.withhold_a_end_usec = VISITOR_WITHHOLD_USEC;
+        if (rate_is_set(&v->tunnel->rate))
+                options.rates[0] = &v->tunnel->rate;
+        if (rate_is_set(&v->tunnel->user->rate))
+                options.rates[1] = &v->tunnel->user->rate;
         v->leg = stream;
         v->timeout = timer_free(v->timeout);
         visitor_set_state(v, VISITOR_RELAY);
