@@ -8,8 +8,6 @@
 #include "base/parse.h"
 #include "base/str.h"
 
-/* A pipe or terminal that polls as writable takes this much without blocking (pipe(7)). */
-#define LINE_BYTES_MAX 4096
 #define TEXT_BYTES_MAX 1000 /* of each part; escaped it is up to four times that */
 #define USEC_PER_SEC_DOUBLE 1e6
 
@@ -19,18 +17,37 @@ static bool is_writable(const Report *r) {
         return poll(&p, 1, 0) == 1 && (p.revents & (POLLOUT | POLLERR)) == POLLOUT;
 }
 
-/* Writes one line; LINE ends with '\n'. */
-static void write_line(Report *r, const char *line, size_t n) {
-        bool is_first;
-
-        pthread_mutex_lock(&r->lock);
-        is_first = !r->has_lost;
-        if (n > LINE_BYTES_MAX || !is_writable(r) || write(r->fd, line, n) != (ssize_t) n)
-                r->has_lost = true;
-        is_first &= r->has_lost;
-        pthread_mutex_unlock(&r->lock);
-        if (is_first)
+/* Under the lock. */
+static void lose(Report *r) {
+        if (!r->has_lost)
                 log_warning("Nobody reads the output: events are lost, ignoring");
+        r->has_lost = true;
+}
+
+static void flush(Report *r) {
+        if (r->n > 0 && (!is_writable(r) || write(r->fd, r->lines, r->n) != (ssize_t) r->n))
+                lose(r);
+        r->n = 0;
+}
+
+void report_flush(Report *r) {
+        pthread_mutex_lock(&r->lock);
+        flush(r);
+        pthread_mutex_unlock(&r->lock);
+}
+
+/* LINE ends with '\n'. */
+static void add_line(Report *r, const char *line, size_t n) {
+        pthread_mutex_lock(&r->lock);
+        if (r->n + n > REPORT_BYTES)
+                flush(r);
+        if (n > REPORT_BYTES)
+                lose(r);
+        else {
+                memcpy(r->lines + r->n, line, n);
+                r->n += n;
+        }
+        pthread_mutex_unlock(&r->lock);
 }
 
 /* How much of S is told: no more than TEXT_BYTES_MAX, and whole characters (UTF-8). */
@@ -44,7 +61,7 @@ static size_t clip(const char *s) {
 }
 
 /* Owns TEXT, a line without its end, or NULL. */
-static void write_text(Report *r, char *text) {
+static void add_text(Report *r, char *text) {
         _cleanup_free_ char *owned = text, *escaped = NULL, *line = NULL;
 
         if (owned)
@@ -52,17 +69,17 @@ static void write_text(Report *r, char *text) {
         if (escaped)
                 line = str_format("%s\n", escaped);
         if (line)
-                write_line(r, line, strlen(line));
+                add_line(r, line, strlen(line));
 }
 
 /* Owns EVENT. */
-static void write_json(Report *r, json_object *event) {
+static void add_json(Report *r, json_object *event) {
         const char *text = json_object_to_json_string_ext(event, JSON_C_TO_STRING_PLAIN |
                                                                          JSON_C_TO_STRING_NOSLASHESCAPE);
         _cleanup_free_ char *line = text ? str_format("%s\n", text) : NULL;
 
         if (line)
-                write_line(r, line, strlen(line));
+                add_line(r, line, strlen(line));
         json_object_put(event);
 }
 
@@ -96,11 +113,12 @@ void report_online(Report *r, const char *server) {
                 json_object *event = event_new("online");
 
                 add_string(event, "server", server);
-                write_json(r, event);
+                add_json(r, event);
         } else if (r->mode == REPORT_TEXT)
-                write_text(r, str_format("Online at %s", server));
+                add_text(r, str_format("Online at %s", server));
         else
                 log_struct(LOG_INFO, LOG_FIELDS({ "PGROK_EVENT", "online" }), "Online at %s", server);
+        report_flush(r);
 }
 
 void report_tunnel(Report *r, const ReportTunnel *tunnel) {
@@ -111,12 +129,13 @@ void report_tunnel(Report *r, const ReportTunnel *tunnel) {
                 add_string(event, "url", tunnel->url);
                 add_string(event, "proto", tunnel->proto);
                 add_string(event, "local", tunnel->local);
-                write_json(r, event);
+                add_json(r, event);
         } else if (r->mode == REPORT_TEXT)
-                write_text(r, str_format("Tunnel %s -> %s", tunnel->url, tunnel->local));
+                add_text(r, str_format("Tunnel %s -> %s", tunnel->url, tunnel->local));
         else
                 log_struct(LOG_INFO, LOG_FIELDS({ "PGROK_EVENT", "tunnel" }, { "PGROK_TUNNEL", tunnel->url }),
                            "Tunnel %s -> %s", tunnel->url, tunnel->local);
+        report_flush(r);
 }
 
 static void report_connection_json(Report *r, const ReportConnection *c) {
@@ -129,7 +148,7 @@ static void report_connection_json(Report *r, const ReportConnection *c) {
         add_number(event, "bytes_in", c->in_bytes);
         add_number(event, "bytes_out", c->out_bytes);
         add_string(event, "error", c->error);
-        write_json(r, event);
+        add_json(r, event);
 }
 
 static char *connection_text(const ReportConnection *c) {
@@ -156,7 +175,7 @@ void report_connection(Report *r, const ReportConnection *connection) {
         if (r->mode == REPORT_JSON)
                 report_connection_json(r, connection);
         else if (r->mode == REPORT_TEXT)
-                write_text(r, connection_text(connection));
+                add_text(r, connection_text(connection));
         else if (log_is_on(connection->error ? LOG_WARNING : LOG_INFO))
                 report_connection_log(connection);
 }
@@ -169,12 +188,13 @@ void report_offline(Report *r, const char *reason, uint64_t retry_usec) {
 
                 add_string(event, "reason", reason);
                 add_seconds(event, "retry_in", retry_usec);
-                write_json(r, event);
+                add_json(r, event);
         } else if (r->mode == REPORT_TEXT)
-                write_text(r, str_format("Offline: %s; next attempt in %.1f s", reason, seconds));
+                add_text(r, str_format("Offline: %s; next attempt in %.1f s", reason, seconds));
         else
                 log_struct(LOG_WARNING, LOG_FIELDS({ "PGROK_EVENT", "offline" }),
                            "Offline: %s; next attempt in %.1f s", reason, seconds);
+        report_flush(r);
 }
 
 void report_error(Report *r, const char *name, const char *reason) {
@@ -183,7 +203,8 @@ void report_error(Report *r, const char *name, const char *reason) {
 
                 add_string(event, "name", name);
                 add_string(event, "reason", reason);
-                write_json(r, event);
+                add_json(r, event);
+                report_flush(r);
         }
         log_struct(LOG_ERR, LOG_FIELDS({ "PGROK_EVENT", "error" }, { "PGROK_TUNNEL", name }), "%s%s%s%s",
                    name ? "Tunnel " : "", name ? name : "", name ? ": " : "", reason);

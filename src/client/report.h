@@ -2,7 +2,7 @@
 #pragma once
 
 /* What happens, told to whoever started us: lines of text or of JSON on stdout, or, for the daemon, the
- * log with its fields. Never waits: a line that nobody reads is dropped. Errors go to the log in every
+ * log with its fields. Never waits: lines that nobody reads are dropped. Errors go to the log in every
  * mode. Any thread. */
 
 #include <pthread.h>
@@ -13,11 +13,15 @@
 
 typedef enum ReportMode { REPORT_TEXT, REPORT_JSON, REPORT_LOG } ReportMode;
 
+#define REPORT_BYTES 4096 /* as many as a pipe or terminal that polls as writable takes at once (pipe(7)) */
+
 typedef struct Report {
         ReportMode mode;
         int fd;               /* borrowed: stdout */
-        pthread_mutex_t lock; /* for what follows, and so that lines are whole and none waits for another */
+        pthread_mutex_t lock; /* for what follows */
         bool has_lost;        /* lines were dropped, and that was said */
+        size_t n;
+        char lines[REPORT_BYTES]; /* whole ones that wait for report_flush() */
 } Report;
 
 /* A visitor's connection that has ended. All strings are borrowed. */
@@ -40,7 +44,11 @@ typedef struct ReportTunnel {
 
 void report_online(Report *r, const char *server);
 void report_tunnel(Report *r, const ReportTunnel *tunnel);
+
+/* There may be many at once, so this one is told by report_flush(), or with what is told next. */
 void report_connection(Report *r, const ReportConnection *connection);
+void report_flush(Report *r);
+
 void report_offline(Report *r, const char *reason, uint64_t retry_usec);
 
 /* NAME: the tunnel that it is about, or NULL. */

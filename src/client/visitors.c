@@ -25,16 +25,21 @@ struct Visitors {
         Worker *worker;        /* borrowed */
         Tunnels *tunnels;      /* borrowed */
         Report *report;        /* borrowed */
+        ReadyItem told;        /* once a turn, what was reported goes out */
         VisitorEntry *entries; /* owned */
         size_t n;
 };
+
+static void on_visitors_told(ReadyItem *item) {
+        report_flush(container_of(item, Visitors, told)->report);
+}
 
 int visitors_new(Visitors **ret, Worker *w, Tunnels *tunnels, Report *report) {
         Visitors *v = new0(Visitors, 1);
 
         if (!v)
                 return -ENOMEM;
-        *v = (Visitors) { .worker = w, .tunnels = tunnels, .report = report };
+        *v = (Visitors) { .worker = w, .tunnels = tunnels, .report = report, .told.run = on_visitors_told };
         *ret = v;
         return 0;
 }
@@ -52,7 +57,10 @@ static void entry_free(VisitorEntry *e) {
 }
 
 static void on_visitor_done(Visitor *visitor _unused_, void *userdata) {
-        entry_free(userdata);
+        VisitorEntry *e = userdata;
+
+        worker_flush_later(e->visitors->worker, &e->visitors->told);
+        entry_free(e);
 }
 
 static void on_url_timeout(void *userdata) {
@@ -140,6 +148,8 @@ Visitors *visitors_free(Visitors *v) {
                 return NULL;
         while (v->entries)
                 entry_free(v->entries);
+        worker_unflush(v->worker, &v->told);
+        report_flush(v->report);
         free(v);
         return NULL;
 }
