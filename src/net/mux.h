@@ -56,9 +56,6 @@ void mux_go_away(Mux *m);
 /* New sessions should replace this one: its stream ids are nearly used up. */
 bool mux_is_wearing_out(const Mux *m);
 
-/* Its state machine, for tests of a session of great age; else nobody's business. */
-struct Yamux *mux_yamux(Mux *m);
-
 /* `ended` has been called, or will be. */
 bool mux_is_over(const Mux *m);
 

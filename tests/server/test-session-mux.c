@@ -2,7 +2,7 @@
 #include "server/session-mux.h"
 
 #include "../net/mux-fixture.h"
-#include "proto/yamux.h"
+#include "net/mux-private.h"
 #include "server/server.h"
 
 #define CLIENT_ID "0123456789abcdef"
@@ -71,7 +71,7 @@ static void test_a_session_whose_ids_run_out_is_to_be_replaced(void **state _unu
 
         visit();
         assert_int_equal(client.n_go_away, 0);
-        mux_yamux(mux)->next_id = UINT32_MAX - (1U << 20) - 3;
+        mux->yamux.next_id = UINT32_MAX - (1U << 20) - 3;
         visit();
         assert_int_equal(client.n_go_away, 0);
         visit();
