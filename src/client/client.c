@@ -65,7 +65,7 @@ typedef struct Client {
         Backoff lost, refused;
         uint64_t online_usec; /* since when; 0: not online */
         bool is_daemon;
-        bool without_mux; /* the server takes no connection that offers it */
+        bool without_mux; /* the server takes no connection that offers it; until it is lost */
         bool was_online;  /* with all tunnels */
         bool is_stopping;
         int exit_status;
@@ -219,6 +219,8 @@ static void client_wait(Client *c, SessionEnd end, const char *why) {
         if (c->online_usec > 0 && clock_usec() - c->online_usec >= STABLE_USEC)
                 backoff_reset(&c->lost);
         delay = client_is_refused(c, end) ? client_refused_delay(c) : backoff_next(&c->lost);
+        if (c->online_usec > 0)
+                c->without_mux = false; /* it may be another version that comes back */
         c->online_usec = 0;
         report_offline(&c->report, why, delay);
         timer_start(c->retry, delay);

@@ -63,8 +63,9 @@ static void session_fail(Session *s, int error) {
                 end = SESSION_UNTRUSTED;
         else if (error == -EPROTONOSUPPORT)
                 end = SESSION_NO_MUX;
-
-        if (error == 0)
+        if (end == SESSION_NO_MUX && s->params.mux_only)
+                why = "the server doesn't speak mux; try --transport auto";
+        else if (error == 0)
                 why = "the server closed the connection";
         else if (error == -EBADMSG || error == -EPROTO)
                 why = why ? why : "the server breaks the protocol; is this a tunnel server's port?";
@@ -344,7 +345,7 @@ static void on_session_writable(Channel *channel, void *userdata) {
         if (stream_tls_speaks(channel_stream(channel), MUX_ALPN))
                 r = session_start_mux(s);
         else if (s->params.mux_only) {
-                session_end(s, SESSION_LOST, "the server doesn't speak mux; try --transport auto");
+                session_end(s, SESSION_NO_MUX, "the server doesn't speak mux; try --transport auto");
                 return;
         }
         if (r >= 0)

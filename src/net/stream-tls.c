@@ -477,6 +477,10 @@ int stream_tls_peer_name(Stream *s, char **ret_name) {
         return tls_peer_name(t->session, ret_name);
 }
 
+void stream_tls_set_tunnel_options(Stream *s) {
+        socket_set_tunnel_options(stream_tls(s)->socket.fd);
+}
+
 bool stream_tls_speaks(Stream *s, const char *protocol) {
         gnutls_datum_t chosen = {};
 

@@ -29,5 +29,8 @@ int stream_tls_new_client(Stream **ret, Worker *w, int fd, TlsClient *tls, const
  * -ENOMEM. */
 int stream_tls_peer_name(Stream *s, char **ret_name);
 
+/* S, such a stream, turns out to be a connection between client and server: socket_set_tunnel_options(). */
+void stream_tls_set_tunnel_options(Stream *s);
+
 /* True once ALPN has chosen PROTOCOL. S is such a stream. */
 bool stream_tls_speaks(Stream *s, const char *protocol);

@@ -225,6 +225,7 @@ void gate_adopt(Shard *sh, Stream *stream, const Address *peer) {
                 return;
         }
         g->stream = stream;
+        stream_tls_set_tunnel_options(stream);
         if (!gate_has_room(g) ||
             timer_new_after(&g->timeout, sh->worker, GATE_TIMEOUT_USEC, on_gate_timeout, g) < 0)
                 gate_free(g);

@@ -131,15 +131,29 @@ def test_mux_alone_does_not_fall_back(place, go):
     sock, offered = go.offer()
     assert offered
     assert go.peer(sock).receive() is None, "no token for a server that speaks something else"
-    assert "mux" in client.wait_event("offline")["reason"]
-    assert go.offer()[1], "and it goes on offering mux"
+    assert client.exit_code() == 1
+    assert "--transport auto" in client.events("error")[0]["reason"]
 
 
 def test_mux_alone_gives_up_when_its_offer_is_refused(place, go):
     client = start(place, go, "--transport=mux", "9")
     assert go.refuse()
     assert client.exit_code() == 1
-    assert client.events("error")
+    assert "--transport auto" in client.events("error")[0]["reason"]
+
+
+def test_mux_is_offered_again_to_a_server_that_comes_back(place, go):
+    client = start(place, go, "--transport=auto", "9")
+    assert go.refuse()
+    sock, offered = go.offer()
+    assert not offered
+    control = go.peer(sock)
+    assert control.expect("Auth")
+    control.send("AuthResp", Version="2", MmVersion="1.7", ClientId="0123456789abcdef", Error="")
+    go.grant(control)
+    client.wait_event("tunnel")
+    control.close()
+    assert go.offer()[1], "it may be another version"
 
 
 def test_classic_offers_nothing(place, go):
