@@ -96,11 +96,12 @@ static struct json_object *describe_listeners(const Server *s) {
         struct json_object *list = json_object_new_array();
         char address[ADDRESS_TEXT_MAX];
 
-        for (unsigned i = 0; i < s->n_sockets; i++) {
+        for (unsigned i = 0; i < s->snapshot->n_sockets; i++) {
+                const SnapshotSocket *slot = &s->snapshot->sockets[i];
                 struct json_object *o = json_object_new_object();
 
-                put_string(o, "kind", kinds[s->sockets[i].kind]);
-                put_string(o, "address", address_format(&s->sockets[i].address, address));
+                put_string(o, "kind", kinds[slot->kind]);
+                put_string(o, "address", address_format(&slot->socket->address, address));
                 json_object_array_add(list, o);
         }
         return list;
@@ -122,7 +123,7 @@ static void on_status(Server *s, void *parts, unsigned n, void *userdata) {
         put_string(o, "version", PGROK_VERSION);
         put_string(o, "state", s->stopper ? "draining" : "running");
         put_number(o, "uptime", (clock_usec() - s->started_usec) / USEC_PER_SEC);
-        put_string(o, "domain", s->config->domain);
+        put_string(o, "domain", s->snapshot->config->domain);
         json_object_object_add(o, "listeners", describe_listeners(s));
         put_number(o, "clients", counts.clients);
         put_number(o, "tunnels", counts.tunnels);

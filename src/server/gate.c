@@ -75,7 +75,7 @@ static bool gate_has_room(Gate *g) {
         unsigned n = crowd_enter(s->crowd, CROWD_PENDING, &g->peer);
 
         g->is_counted = n != UINT_MAX;
-        return n <= s->config->max_pending_per_address ||
+        return n <= g->shard->snapshot->config->max_pending_per_address ||
                (g->is_counted && crowd_count(s->crowd, CROWD_SESSION, &g->peer) > 0);
 }
 
@@ -197,7 +197,7 @@ static int gate_start(Gate *g, int fd) {
         int r = timer_new_after(&g->timeout, g->shard->worker, GATE_TIMEOUT_USEC, on_gate_timeout, g);
 
         if (r >= 0)
-                r = stream_tls_new_server(&g->stream, g->shard->worker, fd, g->shard->server->tunnel_tls, 0);
+                r = stream_tls_new_server(&g->stream, g->shard->worker, fd, g->shard->snapshot->tunnel_tls, 0);
         if (r < 0) {
                 safe_close(fd);
                 return r;

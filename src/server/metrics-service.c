@@ -91,7 +91,7 @@ static void on_metrics_request(HttpExchange *x, const HttpRequest *r, void *user
 }
 
 int metrics_service_open(Server *s) {
-        const char *where = s->config->metrics_listen;
+        const char *where = s->snapshot->config->metrics_listen;
         Address address;
 
         if (str_is_empty(where))

@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "base/str.h"
-#include "net/mux.h"
 #include "server/auth-method.h"
 #include "server/control.h"
 #include "server/koding-online.h"
@@ -97,7 +96,7 @@ int server_drain(Server *s) {
 
         if (s->stopper)
                 return 0;
-        r = stopper_new(&s->stopper, s, s->config->drain_usec);
+        r = stopper_new(&s->stopper, s, s->snapshot->config->drain_usec);
         if (r < 0)
                 return r;
         s->draining = true;
@@ -115,8 +114,8 @@ static void server_stop(Server *s, int signal) {
         (void) sd_notify(0, "STOPPING=1");
         if (s->draining) {
                 s->draining = false;
-                stopper_limit(s->stopper, s->config->stop_usec);
-        } else if (stopper_new(&s->stopper, s, s->config->stop_usec) < 0)
+                stopper_limit(s->stopper, s->snapshot->config->stop_usec);
+        } else if (stopper_new(&s->stopper, s, s->snapshot->config->stop_usec) < 0)
                 _exit(EXIT_FAILURE); /* no memory to stop in an orderly way */
 }
 
@@ -156,97 +155,19 @@ static int server_catch_signals(Server *s) {
         return 0;
 }
 
-/* ---- sockets ---- */
-
-static int server_bind_one(Server *s, ListenerKind kind, const char *where) {
-        PublicSocket *socket = &s->sockets[s->n_sockets];
-        Address address;
-        int fd;
-
-        if (s->n_sockets == SHARD_LISTENERS_MAX) {
-                log_error("There are more than %u addresses to listen on", SHARD_LISTENERS_MAX);
-                return -ENOBUFS;
-        }
-        if (address_parse(where, &address) < 0)
-                return -EINVAL; /* the configuration was checked */
-        fd = listener_bind(&address);
-        if (fd < 0) {
-                log_error("Can't listen on %s: %s", where, strerror(-fd));
-                return fd;
-        }
-        *socket = (PublicSocket) { .fd = fd, .kind = kind };
-        s->n_sockets++;
-        return address_of_socket(fd, &socket->address);
-}
-
-static int server_bind(Server *s) {
-        const ConfigList *lists[LISTEN_KIND_MAX] = {
-                [LISTEN_HTTP] = &s->config->http_listen,
-                [LISTEN_HTTPS] = &s->config->https_listen,
-                [LISTEN_TUNNEL] = &s->config->tunnel_listen,
-        };
-
-        for (int kind = 0; kind < LISTEN_KIND_MAX; kind++)
-                for (size_t i = 0; i < lists[kind]->n; i++)
-                        if (lists[kind]->items[i][0] != '\0') {
-                                int r = server_bind_one(s, (ListenerKind) kind, lists[kind]->items[i]);
-
-                                if (r < 0)
-                                        return r;
-                        }
-        return 0;
-}
-
-/* The first socket of that kind, or NULL. */
-static const PublicSocket *server_socket(const Server *s, ListenerKind kind) {
-        for (unsigned i = 0; i < s->n_sockets; i++)
-                if (s->sockets[i].kind == kind)
-                        return &s->sockets[i];
-        return NULL;
-}
-
-/* The port that URLs say: of the first address. */
-static uint16_t server_port(const Server *s, ListenerKind kind) {
-        const PublicSocket *socket = server_socket(s, kind);
-
-        return socket ? address_port(&socket->address) : 0;
-}
-
 /* ---- start ---- */
 
-static int server_require_clients(Server *s, char **ret_why) {
-        if (s->config->one_port && s->config->https_listen.n > 0)
-                log_info("Clients connect to tunnel_listen only, since server.tls.client_ca is set: "
-                         "one_port has no effect");
-        return tls_server_require_client(s->tunnel_tls, s->config->client_ca, ret_why);
+static void server_log_faults(const ConfigList *faults) {
+        for (size_t i = 0; i < faults->n; i++)
+                log_error("%s", faults->items[i]);
 }
 
-static int server_set_up_tls(Server *s) {
-        static const char *const tunnel_alpn[] = { MUX_ALPN, NULL };
-        static const char *const https_alpn[] = { "http/1.1", NULL };
-        static const char *const one_port_alpn[] = { "http/1.1", MUX_ALPN, NULL };
-        const ServerConfig *c = s->config;
-        /* Visitors have no certificate, and a ticket of theirs must not pass for one. */
-        const char *const *edge_alpn = c->one_port && !c->client_ca ? one_port_alpn : https_alpn;
-        _cleanup_free_ char *why = NULL, *folder = NULL;
-        int r;
+static int server_set_up_snapshot(Server *s, ServerConfig *config) {
+        ConfigList faults = {};
+        int r = snapshot_new(&s->snapshot, config, NULL, &s->dev_ca, &faults);
 
-        if (c->certificate) {
-                r = tls_server_new_files(&s->tunnel_tls, c->certificate, c->key, tunnel_alpn, &why);
-                if (r >= 0 && c->client_ca)
-                        r = server_require_clients(s, &why);
-                if (r >= 0)
-                        r = tls_server_new_files(&s->https_tls, c->certificate, c->key, edge_alpn, &why);
-        } else {
-                folder = dev_ca_folder();
-                r = folder ? dev_ca_new(&s->dev_ca, folder, &why) : -ENOMEM;
-                if (r >= 0)
-                        r = tls_server_new_select(&s->tunnel_tls, dev_ca_select, s->dev_ca, tunnel_alpn);
-                if (r >= 0)
-                        r = tls_server_new_select(&s->https_tls, dev_ca_select, s->dev_ca, edge_alpn);
-        }
-        if (r < 0)
-                log_error("%s", why ? why : strerror(-r));
+        server_log_faults(&faults);
+        config_list_done(&faults);
         return r;
 }
 
@@ -263,7 +184,7 @@ static void on_user_revoked(User *user, User *successor, const char *why, void *
 
 static int server_set_up_auth(Server *s) {
         ConfigList faults = {};
-        int r = auth_method_new(&s->auth, s->main, s->config, &faults);
+        int r = auth_method_new(&s->auth, s->main, s->snapshot->config, &faults);
 
         if (r >= 0)
                 r = attempts_new(&s->attempts);
@@ -275,38 +196,48 @@ static int server_set_up_auth(Server *s) {
                 timer_start_every(s->watch, AUTH_POLL_USEC);
         if (r >= 0)
                 auth_set_revoked_fn(s->auth, on_user_revoked, s);
-        for (size_t i = 0; i < faults.n; i++)
-                log_error("%s", faults.items[i]);
+        server_log_faults(&faults);
         config_list_done(&faults);
         return r;
 }
 
-static int server_set_up_registry(Server *s) {
-        const ServerConfig *c = s->config;
-        const PublicSocket *http = server_socket(s, LISTEN_HTTP), *tunnel = server_socket(s, LISTEN_TUNNEL);
-        RegistryOptions options = {
+/* The port that URLs say: of the first address. */
+static uint16_t port_of(const Address *address) {
+        return address ? address_port(address) : 0;
+}
+
+/* Borrows from SNAPSHOT. */
+static RegistryOptions registry_options(const Snapshot *snapshot) {
+        const ServerConfig *c = snapshot->config;
+        const Address *http = snapshot_address(snapshot, LISTEN_HTTP);
+
+        return (RegistryOptions) {
                 .rules = {
                         .domain = c->domain,
                         .reserved = &c->reserved_names,
-                        .http_port = server_port(s, LISTEN_HTTP),
-                        .https_port = server_port(s, LISTEN_HTTPS),
+                        .http_port = port_of(http),
+                        .https_port = port_of(snapshot_address(snapshot, LISTEN_HTTPS)),
                         .tcp_low = c->tcp_low,
                         .tcp_high = c->tcp_high,
                 },
+                /* tcp tunnels are for those who may reach the http tunnels */
+                .tcp_address = http ? *http : *snapshot_address(snapshot, LISTEN_TUNNEL),
                 .grace_usec = c->grace_usec,
                 .park_usec = c->park_usec,
                 .max_clients = c->max_clients,
                 .max_tunnels_per_client = c->max_tunnels_per_client,
                 .rate_per_tunnel = c->rate_per_tunnel,
         };
+}
 
-        /* tcp tunnels are for those who may reach the http tunnels */
-        options.tcp_address = http ? http->address : tunnel->address;
+static int server_set_up_registry(Server *s) {
+        RegistryOptions options = registry_options(s->snapshot);
+
         return registry_new(&s->registry, &options);
 }
 
 static int server_make_shards(Server *s) {
-        unsigned n = s->config->n_workers > 0 ? (unsigned) s->config->n_workers : uv_available_parallelism();
+        unsigned n = s->snapshot->config->n_workers > 0 ? (unsigned) s->snapshot->config->n_workers : uv_available_parallelism();
 
         s->shards = new0(Shard, n);
         if (!s->shards)
@@ -319,6 +250,7 @@ static int server_make_shards(Server *s) {
                         return r;
                 sh->worker->userdata = sh;
                 sh->server = s;
+                sh->snapshot = snapshot_ref(s->snapshot);
         }
         return 0;
 }
@@ -333,19 +265,16 @@ static void raise_descriptor_limit(void) {
         }
 }
 
-static int server_set_up(Server *s) {
-        int r;
+static int server_set_up(Server *s, ServerConfig *config) {
+        int r = worker_new(&s->main, UINT_MAX);
 
         raise_descriptor_limit();
-        r = worker_new(&s->main, UINT_MAX);
         if (r < 0)
                 return r;
         s->main->userdata = s;
-        r = server_set_up_auth(s);
+        r = server_set_up_snapshot(s, config);
         if (r >= 0)
-                r = server_set_up_tls(s);
-        if (r >= 0)
-                r = server_bind(s);
+                r = server_set_up_auth(s);
         if (r >= 0)
                 r = server_set_up_registry(s);
         if (r >= 0)
@@ -355,7 +284,7 @@ static int server_set_up(Server *s) {
         if (r >= 0) {
                 r = metrics_service_open(s);
                 if (r < 0)
-                        log_error("Can't listen on %s: %s", s->config->metrics_listen, strerror(-r));
+                        log_error("Can't listen on %s: %s", s->snapshot->config->metrics_listen, strerror(-r));
         }
         return r < 0 ? r : server_make_shards(s);
 }
@@ -381,7 +310,7 @@ static int server_start_shards(Server *s) {
 }
 
 /* "http=ADDR:PORT,ADDR:PORT", or "" when there is none. */
-static void describe_sockets(const Server *s, ListenerKind kind, const char *name, char *ret, size_t size) {
+static void describe_sockets(const Snapshot *s, ListenerKind kind, const char *name, char *ret, size_t size) {
         char address[ADDRESS_TEXT_MAX];
         size_t n = 0;
 
@@ -390,7 +319,7 @@ static void describe_sockets(const Server *s, ListenerKind kind, const char *nam
                 if (s->sockets[i].kind == kind)
                         n += (size_t) snprintf(ret + n, size - n, "%s%s%s", n == 0 ? name : ",",
                                                n == 0 ? "=" : "",
-                                               address_format(&s->sockets[i].address, address));
+                                               address_format(&s->sockets[i].socket->address, address));
 }
 
 static void describe_metrics(const Server *s, char *ret, size_t size) {
@@ -404,26 +333,27 @@ static void describe_metrics(const Server *s, char *ret, size_t size) {
 static void server_tell_ready(const Server *s) {
         char http[512], https[512], tunnel[512], metrics[512];
 
-        describe_sockets(s, LISTEN_HTTP, " http", http, sizeof(http));
-        describe_sockets(s, LISTEN_HTTPS, " https", https, sizeof(https));
-        describe_sockets(s, LISTEN_TUNNEL, " tunnel", tunnel, sizeof(tunnel));
+        describe_sockets(s->snapshot, LISTEN_HTTP, " http", http, sizeof(http));
+        describe_sockets(s->snapshot, LISTEN_HTTPS, " https", https, sizeof(https));
+        describe_sockets(s->snapshot, LISTEN_TUNNEL, " tunnel", tunnel, sizeof(tunnel));
         describe_metrics(s, metrics, sizeof(metrics));
-        printf("Ready: domain=%s%s%s%s%s\n", s->config->domain, http, https, tunnel, metrics);
+        printf("Ready: domain=%s%s%s%s%s\n", s->snapshot->config->domain, http, https, tunnel, metrics);
         fflush(stdout);
         log_struct(LOG_INFO, LOG_FIELDS({ "PGROK_EVENT", "ready" }), "Ready: domain=%s%s%s%s%s",
-                   s->config->domain, http, https, tunnel, metrics);
+                   s->snapshot->config->domain, http, https, tunnel, metrics);
         (void) sd_notify(0, "READY=1");
 }
 
 void server_close_sockets(Server *s) {
-        for (unsigned i = 0; i < s->n_sockets; i++)
-                s->sockets[i].fd = safe_close(s->sockets[i].fd);
+        snapshot_close_sockets(s->snapshot);
         registry_close_ports(s->registry);
 }
 
 static void server_done(Server *s) {
-        for (unsigned i = 0; i < s->n_shards; i++)
+        for (unsigned i = 0; i < s->n_shards; i++) {
                 worker_free(s->shards[i].worker);
+                snapshot_unref(s->shards[i].snapshot);
+        }
         free(s->shards);
         stopper_free(s->stopper); /* its mail was the shards' last */
         server_close_services(s);
@@ -433,17 +363,14 @@ static void server_done(Server *s) {
         attempts_free(s->attempts);
         crowd_free(s->crowd);
         registry_free(s->registry);
-        tls_server_unref(s->https_tls);
-        tls_server_unref(s->tunnel_tls);
+        snapshot_unref(s->snapshot);
         dev_ca_free(s->dev_ca);
-        for (unsigned i = 0; i < s->n_sockets; i++)
-                safe_close(s->sockets[i].fd);
         worker_free(s->main);
 }
 
-int server_run(const ServerConfig *config, const ServerOptions *options) {
-        Server s = { .config = config, .options = options, .started_usec = clock_usec() };
-        int r = server_set_up(&s);
+int server_run(ServerConfig *config, const ServerOptions *options) {
+        Server s = { .options = options, .started_usec = clock_usec() };
+        int r = server_set_up(&s, config);
 
         if (r < 0) {
                 log_error("Can't start: %s", strerror(-r));

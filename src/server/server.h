@@ -5,10 +5,8 @@
 
 #include "net/http-service.h"
 #include "net/timer.h"
-#include "net/tls.h"
 #include "server/attempts.h"
 #include "server/auth.h"
-#include "server/config.h"
 #include "server/crowd.h"
 #include "server/dev-ca.h"
 #include "server/options.h"
@@ -21,22 +19,11 @@ typedef struct TunnelRequest TunnelRequest;
 
 #define SERVER_SIGNALS_MAX 3
 
-typedef struct PublicSocket {
-        int fd; /* owned, listening, -1 once the server stops; each shard polls its own duplicate */
-        ListenerKind kind;
-        Address address;
-} PublicSocket;
-
 typedef struct Server {
         /* shared, immutable while the workers run */
-        const ServerConfig *config; /* borrowed */
-        Worker *main;               /* owned; its userdata is the server */
-        Shard *shards;              /* owned, n_shards of them; each is its worker's own */
+        Worker *main;  /* owned; its userdata is the server */
+        Shard *shards; /* owned, n_shards of them; each is its worker's own */
         unsigned n_shards;
-        PublicSocket sockets[SHARD_LISTENERS_MAX];
-        unsigned n_sockets;
-        DevCa *dev_ca;                     /* owned; NULL without --dev */
-        TlsServer *https_tls, *tunnel_tls; /* references */
 
         /* shared, locked by itself */
         Registry *registry; /* owned */
@@ -44,6 +31,8 @@ typedef struct Server {
 
         /* main only */
         const ServerOptions *options; /* borrowed: what to read the configuration from again */
+        Snapshot *snapshot;           /* a reference: what is in force. Each shard has its own reference */
+        DevCa *dev_ca;                /* owned; NULL until its certificates are wanted */
         Auth *auth;                   /* owned */
         Attempts *attempts;           /* owned */
         Login *logins;                /* owned: wait for an answer of auth */
@@ -61,8 +50,9 @@ typedef struct Server {
         uv_signal_t signals[SERVER_SIGNALS_MAX];
 } Server;
 
-/* Binds, starts the workers, and serves until a signal says stop. Logs. Returns the exit status. */
-int server_run(const ServerConfig *config, const ServerOptions *options);
+/* Binds, starts the workers, and serves until a signal says stop. Takes what CONFIG holds, which was loaded
+ * as OPTIONS (borrowed) say. Logs. Returns the exit status. */
+int server_run(ServerConfig *config, const ServerOptions *options);
 
 /* ---- main only ---- */
 

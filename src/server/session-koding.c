@@ -106,12 +106,12 @@ static void place_free(Place **list, Place *p) {
 
 /* On the client's machine: the visitor may choose it only where that is harmless. */
 static uint16_t koding_local_port(const Session *s, const Opening *o) {
-        const struct Server *server = s->shard->server;
+        const Snapshot *snapshot = s->shard->snapshot;
 
         if (o->tunnel->protocol == TUNNEL_TCP)
                 return o->tunnel->port;
-        for (unsigned i = 0; i < server->n_sockets; i++)
-                if (address_port(&server->sockets[i].address) == o->host_port)
+        for (unsigned i = 0; i < snapshot->n_sockets; i++)
+                if (address_port(&snapshot->sockets[i].socket->address) == o->host_port)
                         return o->host_port;
         return policy_allows_local_port(&s->spec.user->policy, o->host_port) ? o->host_port : 0;
 }

@@ -29,36 +29,39 @@ static const ListenerAcceptFn accept_fns[LISTEN_KIND_MAX] = {
         [LISTEN_TUNNEL] = on_tunnel_accept,
 };
 
-static int shard_listen(Shard *sh, const PublicSocket *socket) {
-        _cleanup_close_ int fd = fcntl(socket->fd, F_DUPFD_CLOEXEC, 3);
+static int shard_listen(Shard *sh, const SnapshotSocket *slot) {
+        _cleanup_close_ int fd = fcntl(slot->socket->fd, F_DUPFD_CLOEXEC, 3);
+        ShardListener *l = &sh->listeners[sh->n_listeners];
         int r;
 
         if (fd < 0)
                 return -errno;
-        r = listener_new(&sh->listeners[sh->n_listeners], sh->worker, fd, accept_fns[socket->kind], sh);
+        r = listener_new(&l->listener, sh->worker, fd, accept_fns[slot->kind], sh);
         if (r < 0)
                 return r;
         TAKE_FD(fd);
-        sh->kinds[sh->n_listeners++] = socket->kind;
+        l->kind = slot->kind;
+        l->socket = slot->socket;
+        sh->n_listeners++;
         return 0;
 }
 
 static void shard_close_listeners(Shard *sh) {
         while (sh->n_listeners > 0)
-                listener_free(sh->listeners[--sh->n_listeners]);
+                listener_free(sh->listeners[--sh->n_listeners].listener);
 }
 
-void shard_update_listeners(Shard *sh) {
-        bool wanted = (sh->worker->index == 0 || sh->sessions) && !sh->stopping;
+static bool shard_listens_on(const Shard *sh, const SnapshotSocket *slot) {
+        for (unsigned i = 0; i < sh->n_listeners; i++)
+                if (sh->listeners[i].kind == slot->kind && sh->listeners[i].socket == slot->socket)
+                        return true;
+        return false;
+}
 
-        if (!wanted) {
-                shard_close_listeners(sh);
-                return;
-        }
-        if (sh->n_listeners > 0)
-                return;
-        for (unsigned i = 0; i < sh->server->n_sockets; i++) {
-                int r = shard_listen(sh, &sh->server->sockets[i]);
+static void shard_open_listeners(Shard *sh) {
+        for (unsigned i = 0; i < sh->snapshot->n_sockets; i++) {
+                const SnapshotSocket *slot = &sh->snapshot->sockets[i];
+                int r = shard_listens_on(sh, slot) ? 0 : shard_listen(sh, slot);
 
                 if (r < 0)
                         log_error("Can't accept on this thread: %s", strerror(-r));
@@ -66,16 +69,50 @@ void shard_update_listeners(Shard *sh) {
         shard_update_gates(sh);
 }
 
-void shard_update_gates(Shard *sh) {
-        bool full = sh->n_gates >= MAX(sh->server->config->max_pending / sh->server->n_shards, UINT64_C(1));
+void shard_update_listeners(Shard *sh) {
+        if ((sh->worker->index != 0 && !sh->sessions) || sh->stopping)
+                shard_close_listeners(sh);
+        else if (sh->n_listeners == 0)
+                shard_open_listeners(sh);
+}
+
+/* Frees those listeners that SNAPSHOT has no more. */
+static void shard_drop_listeners(Shard *sh, const Snapshot *snapshot) {
+        unsigned n = 0;
 
         for (unsigned i = 0; i < sh->n_listeners; i++) {
-                if (sh->kinds[i] != LISTEN_TUNNEL)
+                ShardListener *l = &sh->listeners[i];
+
+                if (snapshot_has_socket(snapshot, l->kind, l->socket))
+                        sh->listeners[n++] = *l;
+                else
+                        listener_free(l->listener);
+        }
+        sh->n_listeners = n;
+}
+
+void shard_set_snapshot(Shard *sh, Snapshot *snapshot) {
+        Snapshot *older = sh->snapshot;
+        bool listens = sh->n_listeners > 0;
+
+        shard_drop_listeners(sh, snapshot);
+        sh->snapshot = snapshot;
+        if (listens)
+                shard_open_listeners(sh);
+        snapshot_unref(older); /* the sockets of which were compared */
+}
+
+void shard_update_gates(Shard *sh) {
+        uint64_t max_pending = sh->snapshot->config->max_pending;
+        bool full = sh->n_gates >= MAX(max_pending / sh->server->n_shards, UINT64_C(1));
+
+        for (unsigned i = 0; i < sh->n_listeners; i++) {
+                if (sh->listeners[i].kind != LISTEN_TUNNEL)
                         continue;
                 if (full)
-                        listener_pause(sh->listeners[i]);
+                        listener_pause(sh->listeners[i].listener);
                 else
-                        listener_resume(sh->listeners[i]);
+                        listener_resume(sh->listeners[i].listener);
         }
 }
 

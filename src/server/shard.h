@@ -10,26 +10,29 @@
 #include "net/worker.h"
 #include "server/metrics.h"
 #include "server/session.h"
+#include "server/snapshot.h"
 
 typedef struct Shard Shard;
 struct Server;
 struct Gate;
 struct Visitor;
 
-typedef enum ListenerKind { LISTEN_HTTP, LISTEN_HTTPS, LISTEN_TUNNEL, LISTEN_KIND_MAX } ListenerKind;
-
-#define SHARD_LISTENERS_MAX 32 /* of all kinds together */
+typedef struct ShardListener {
+        Listener *listener;         /* owned */
+        ListenerKind kind;
+        const PublicSocket *socket; /* borrowed from the snapshot */
+} ShardListener;
 
 struct Shard {
         Worker *worker;        /* owned by the server */
         struct Server *server; /* borrowed; what it shares is immutable or locked */
+        Snapshot *snapshot;    /* a reference: what is in force */
         Session *sessions;     /* by id */
         struct Gate *gates;    /* connections on the tunnel port that haven't said who they are */
         struct Visitor *visitors;
         struct MuxTail *tails; /* what is left of mux sessions that were replaced */
         unsigned n_gates, n_visitors, n_parked;
-        Listener *listeners[SHARD_LISTENERS_MAX]; /* owned */
-        ListenerKind kinds[SHARD_LISTENERS_MAX];
+        ShardListener listeners[SNAPSHOT_SOCKETS_MAX];
         unsigned n_listeners;
         unsigned n_placed; /* main's: sessions that it has placed here */
         Metrics metrics;
@@ -43,6 +46,9 @@ static inline Shard *shard_of(Worker *w) {
 
 /* Opens or closes its listeners, as its sessions ask for. */
 void shard_update_listeners(Shard *sh);
+
+/* From now on SNAPSHOT, of which it takes the reference, is in force. Listeners that stay aren't touched. */
+void shard_set_snapshot(Shard *sh, Snapshot *snapshot);
 
 /* A gate came or went: the tunnel port rests while too many are open. */
 void shard_update_gates(Shard *sh);

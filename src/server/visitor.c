@@ -274,7 +274,7 @@ static int visitor_watch_idle(Visitor *v) {
         int r = timer_new(&v->timeout, v->shard->worker, on_visitor_idle, v);
 
         if (r >= 0)
-                timer_start_every(v->timeout, v->shard->server->config->keepalive_usec);
+                timer_start_every(v->timeout, v->shard->snapshot->config->keepalive_usec);
         return r;
 }
 
@@ -306,7 +306,7 @@ static void on_visitor_opened(Opening *o, Stream *stream) {
 /* ---- finding the session ---- */
 
 static void visitor_park(Visitor *v) {
-        uint64_t usec = v->shard->server->config->park_usec;
+        uint64_t usec = v->shard->snapshot->config->park_usec;
 
         if (v->state == VISITOR_PARKED) /* looked again, in vain: its time goes on */
                 return;
@@ -345,7 +345,7 @@ static void visitor_open(Visitor *v) {
         Session *s;
 
         if (!v->entered)
-                v->entered = tunnel_enter(v->tunnel, v->shard->server->config->max_per_tunnel);
+                v->entered = tunnel_enter(v->tunnel, v->shard->snapshot->config->max_per_tunnel);
         if (!v->entered) {
                 visitor_refuse_crowd(v);
                 return;
@@ -502,7 +502,7 @@ static void visitor_look_up(Visitor *v) {
                 return;
         }
         k = http_head_parse(&head, (const char*) buffer_head(v->head), buffer_length(v->head),
-                            v->shard->server->config->head_bytes, &status);
+                            v->shard->snapshot->config->head_bytes, &status);
         if (k > 0) {
                 stream_set_events(v->stream, 0);
                 visitor_on_head(v, &head, (size_t) k);
@@ -557,15 +557,15 @@ static void on_visitor_readable(Stream *s, unsigned events _unused_, void *userd
 
 /* Who has come too often is told so once it has asked, or not at all when it doesn't stop. */
 static bool visitor_count(Visitor *v) {
-        Server *s = v->shard->server;
+        uint64_t max = v->shard->snapshot->config->max_per_visitor;
         unsigned n;
 
         if (address_is_loopback(&v->peer))
                 return true;
-        n = crowd_enter(s->crowd, CROWD_VISITOR, &v->peer);
+        n = crowd_enter(v->shard->server->crowd, CROWD_VISITOR, &v->peer);
         v->counted = n != UINT_MAX;
-        v->crowded = n > s->config->max_per_visitor;
-        return n <= CROWD_PATIENCE * s->config->max_per_visitor && !(v->crowded && v->protocol == TUNNEL_TCP);
+        v->crowded = n > max;
+        return n <= CROWD_PATIENCE * max && !(v->crowded && v->protocol == TUNNEL_TCP);
 }
 
 static Visitor *visitor_new(Shard *sh, const Address *peer, TunnelProtocol protocol) {
@@ -591,12 +591,12 @@ void visitor_new_http(Shard *sh, int fd, const Address *peer, bool https) {
 
         if (!v)
                 return;
-        r = https ? stream_tls_new_server(&v->stream, sh->worker, fd, sh->server->https_tls,
+        r = https ? stream_tls_new_server(&v->stream, sh->worker, fd, sh->snapshot->https_tls,
                                           STREAM_TLS_LENIENT_END)
                   : stream_fd_new(&v->stream, sh->worker, fd);
         if (r >= 0) {
                 TAKE_FD(owned);
-                r = visitor_set_timeout(v, sh->server->config->head_usec);
+                r = visitor_set_timeout(v, sh->snapshot->config->head_usec);
         }
         if (r < 0) {
                 visitor_free(v);

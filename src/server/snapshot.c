@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/snapshot.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "net/listener.h"
+#include "net/mux.h"
+
+typedef struct SharedConfig {
+        atomic_uint n_refs;
+        ServerConfig config;
+} SharedConfig;
+
+static int shared_config_new(const ServerConfig **ret, ServerConfig *config) {
+        SharedConfig *c = new0(SharedConfig, 1);
+
+        if (!c) {
+                server_config_done(config);
+                return -ENOMEM;
+        }
+        c->n_refs = 1;
+        c->config = *config;
+        *config = (ServerConfig) {};
+        *ret = &c->config;
+        return 0;
+}
+
+static SharedConfig *shared_config(const ServerConfig *config) {
+        return container_of(config, SharedConfig, config);
+}
+
+static void shared_config_unref(const ServerConfig *config) {
+        SharedConfig *c;
+
+        if (!config)
+                return;
+        c = shared_config(config);
+        if (atomic_fetch_sub(&c->n_refs, 1) > 1)
+                return;
+        server_config_done(&c->config);
+        free(c);
+}
+
+/* ---- credentials ---- */
+
+static int require_clients(Snapshot *s, char **ret_why) {
+        if (s->config->one_port && s->config->https_listen.n > 0)
+                log_info("Clients connect to tunnel_listen only, since server.tls.client_ca is set: "
+                         "one_port has no effect");
+        return tls_server_require_client(s->tunnel_tls, s->config->client_ca, ret_why);
+}
+
+static int make_dev_ca(DevCa **dev_ca, char **ret_why) {
+        _cleanup_free_ char *folder = NULL;
+
+        if (*dev_ca)
+                return 0;
+        folder = dev_ca_folder();
+        return folder ? dev_ca_new(dev_ca, folder, ret_why) : -ENOMEM;
+}
+
+static int make_credentials(Snapshot *s, DevCa **dev_ca, char **ret_why) {
+        static const char *const tunnel_alpn[] = { MUX_ALPN, NULL };
+        static const char *const https_alpn[] = { "http/1.1", NULL };
+        static const char *const one_port_alpn[] = { "http/1.1", MUX_ALPN, NULL };
+        const ServerConfig *c = s->config;
+        /* Visitors have no certificate, and a ticket of theirs must not pass for one. */
+        const char *const *edge_alpn = c->one_port && !c->client_ca ? one_port_alpn : https_alpn;
+        int r;
+
+        if (!c->certificate) {
+                r = make_dev_ca(dev_ca, ret_why);
+                if (r >= 0)
+                        r = tls_server_new_select(&s->tunnel_tls, dev_ca_select, *dev_ca, tunnel_alpn);
+                return r < 0 ? r : tls_server_new_select(&s->https_tls, dev_ca_select, *dev_ca, edge_alpn);
+        }
+        r = tls_server_new_files(&s->tunnel_tls, c->certificate, c->key, tunnel_alpn, ret_why);
+        if (r >= 0 && c->client_ca)
+                r = require_clients(s, ret_why);
+        return r < 0 ? r : tls_server_new_files(&s->https_tls, c->certificate, c->key, edge_alpn, ret_why);
+}
+
+static int snapshot_make_credentials(Snapshot *s, DevCa **dev_ca, ConfigList *faults) {
+        _cleanup_free_ char *why = NULL;
+        int r = make_credentials(s, dev_ca, &why);
+
+        if (r < 0)
+                (void) config_list_add(faults, why ? why : strerror(-r));
+        return r;
+}
+
+/* ---- sockets ---- */
+
+static PublicSocket *public_socket_unref(PublicSocket *p) {
+        if (!p || atomic_fetch_sub(&p->n_refs, 1) > 1)
+                return NULL;
+        safe_close(p->fd);
+        free(p->text);
+        free(p);
+        return NULL;
+}
+
+static PublicSocket *public_socket_ref(PublicSocket *p) {
+        atomic_fetch_add(&p->n_refs, 1);
+        return p;
+}
+
+static int public_socket_bind(PublicSocket *p, const char *text) {
+        int r = str_replace(&p->text, text);
+
+        if (r < 0)
+                return r;
+        if (address_parse(text, &p->address) < 0)
+                return -EINVAL; /* the configuration was checked */
+        p->fd = listener_bind(&p->address);
+        return p->fd < 0 ? p->fd : address_of_socket(p->fd, &p->address);
+}
+
+static int public_socket_new(PublicSocket **ret, const char *text, ConfigList *faults) {
+        PublicSocket *p = new0(PublicSocket, 1);
+        int r;
+
+        if (!p)
+                return -ENOMEM;
+        p->n_refs = 1;
+        p->fd = -1;
+        r = public_socket_bind(p, text);
+        if (r < 0) {
+                (void) config_list_take(faults, str_format("Can't listen on %s: %s", text, strerror(-r)));
+                public_socket_unref(p);
+                return r;
+        }
+        *ret = p;
+        return 0;
+}
+
+static bool snapshot_uses(const Snapshot *s, const PublicSocket *p) {
+        for (unsigned i = 0; i < s->n_sockets; i++)
+                if (s->sockets[i].socket == p)
+                        return true;
+        return false;
+}
+
+/* What OLDER listens on at TEXT, unless S has it already: for KIND at best. A port of our choice is of its
+ * kind only. Borrowed, or NULL. */
+static PublicSocket *find_older_socket(const Snapshot *s, const Snapshot *older, ListenerKind kind,
+                                       const char *text) {
+        PublicSocket *found = NULL;
+        Address address;
+
+        if (!older || address_parse(text, &address) < 0)
+                return NULL;
+        for (unsigned i = 0; i < older->n_sockets; i++) {
+                PublicSocket *p = older->sockets[i].socket;
+                bool same_kind = older->sockets[i].kind == kind;
+
+                if (!streq(p->text, text) || (!same_kind && address_port(&address) == 0))
+                        continue;
+                if (snapshot_uses(s, p))
+                        continue;
+                if (same_kind)
+                        return p;
+                found = p;
+        }
+        return found;
+}
+
+static int snapshot_listen_on(Snapshot *s, const Snapshot *older, ListenerKind kind, const char *text,
+                              ConfigList *faults) {
+        SnapshotSocket *slot = &s->sockets[s->n_sockets];
+        PublicSocket *p;
+        int r;
+
+        if (s->n_sockets == SNAPSHOT_SOCKETS_MAX) {
+                (void) config_list_take(faults, str_format("There are more than %u addresses to listen on",
+                                                           SNAPSHOT_SOCKETS_MAX));
+                return -ENOBUFS;
+        }
+        p = find_older_socket(s, older, kind, text);
+        if (p)
+                public_socket_ref(p);
+        else {
+                r = public_socket_new(&p, text, faults);
+                if (r < 0)
+                        return r;
+        }
+        *slot = (SnapshotSocket) { .kind = kind, .socket = p };
+        s->n_sockets++;
+        return 0;
+}
+
+static int snapshot_listen(Snapshot *s, const Snapshot *older, ConfigList *faults) {
+        const ConfigList *lists[LISTEN_KIND_MAX] = {
+                [LISTEN_HTTP] = &s->config->http_listen,
+                [LISTEN_HTTPS] = &s->config->https_listen,
+                [LISTEN_TUNNEL] = &s->config->tunnel_listen,
+        };
+
+        for (int kind = 0; kind < LISTEN_KIND_MAX; kind++)
+                for (size_t i = 0; i < lists[kind]->n; i++)
+                        if (lists[kind]->items[i][0] != '\0') {
+                                int r = snapshot_listen_on(s, older, (ListenerKind) kind,
+                                                           lists[kind]->items[i], faults);
+
+                                if (r < 0)
+                                        return r;
+                        }
+        return 0;
+}
+
+bool snapshot_has_socket(const Snapshot *s, ListenerKind kind, const PublicSocket *socket) {
+        for (unsigned i = 0; i < s->n_sockets; i++)
+                if (s->sockets[i].kind == kind && s->sockets[i].socket == socket)
+                        return true;
+        return false;
+}
+
+void snapshot_close_sockets(const Snapshot *s) {
+        for (unsigned i = 0; i < s->n_sockets; i++)
+                s->sockets[i].socket->fd = safe_close(s->sockets[i].socket->fd);
+}
+
+const Address *snapshot_address(const Snapshot *s, ListenerKind kind) {
+        for (unsigned i = 0; i < s->n_sockets; i++)
+                if (s->sockets[i].kind == kind)
+                        return &s->sockets[i].socket->address;
+        return NULL;
+}
+
+/* ---- the whole ---- */
+
+int snapshot_new(Snapshot **ret, ServerConfig *config, const Snapshot *older, DevCa **dev_ca,
+                 ConfigList *faults) {
+        _cleanup_(snapshot_unrefp) Snapshot *s = new0(Snapshot, 1);
+        int r;
+
+        if (!s) {
+                server_config_done(config);
+                return -ENOMEM;
+        }
+        s->n_refs = 1;
+        r = shared_config_new(&s->config, config);
+        if (r >= 0)
+                r = snapshot_make_credentials(s, dev_ca, faults);
+        if (r >= 0)
+                r = snapshot_listen(s, older, faults);
+        if (r >= 0)
+                *ret = TAKE_PTR(s);
+        return r;
+}
+
+int snapshot_new_credentials(Snapshot **ret, const Snapshot *older, DevCa **dev_ca, ConfigList *faults) {
+        _cleanup_(snapshot_unrefp) Snapshot *s = new0(Snapshot, 1);
+        int r;
+
+        if (!s)
+                return -ENOMEM;
+        s->n_refs = 1;
+        s->config = older->config;
+        atomic_fetch_add(&shared_config(s->config)->n_refs, 1);
+        for (; s->n_sockets < older->n_sockets; s->n_sockets++) {
+                s->sockets[s->n_sockets] = older->sockets[s->n_sockets];
+                public_socket_ref(s->sockets[s->n_sockets].socket);
+        }
+        r = snapshot_make_credentials(s, dev_ca, faults);
+        if (r >= 0)
+                *ret = TAKE_PTR(s);
+        return r;
+}
+
+Snapshot *snapshot_ref(Snapshot *s) {
+        atomic_fetch_add(&s->n_refs, 1);
+        return s;
+}
+
+Snapshot *snapshot_unref(Snapshot *s) {
+        if (!s || atomic_fetch_sub(&s->n_refs, 1) > 1)
+                return NULL;
+        for (unsigned i = 0; i < s->n_sockets; i++)
+                public_socket_unref(s->sockets[i].socket);
+        tls_server_unref(s->https_tls);
+        tls_server_unref(s->tunnel_tls);
+        shared_config_unref(s->config);
+        free(s);
+        return NULL;
+}
