@@ -8,6 +8,7 @@
 #define CLIENT_ID "0123456789abcdef"
 
 static const ServerConfig config = {};
+static Snapshot snapshot = { .config = &config };
 static Worker *main_worker;
 static Server pgrokd;
 static Shard shard;
@@ -16,10 +17,10 @@ static Session *session;
 static int set_up(void **state) {
         if (mux_set_up(state) < 0 || worker_new(&main_worker, UINT_MAX) < 0)
                 return -1;
-        pgrokd = (Server) { .config = &config, .main = main_worker, .shards = &shard, .n_shards = 1 };
+        pgrokd = (Server) { .snapshot = &snapshot, .main = main_worker, .shards = &shard, .n_shards = 1 };
         if (crowd_new(&pgrokd.crowd) < 0)
                 return -1;
-        shard = (Shard) { .worker = worker, .server = &pgrokd };
+        shard = (Shard) { .worker = worker, .server = &pgrokd, .snapshot = &snapshot };
         worker->userdata = &shard;
         return 0;
 }
