@@ -53,6 +53,30 @@ int files_make_folder(const char *path) {
         return mkdir(p, 0700) < 0 && errno != EEXIST ? -errno : 0;
 }
 
+int files_read(const char *path, size_t max, char **ret, size_t *ret_n) {
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        _cleanup_free_ char *text = NULL;
+        struct stat st;
+        ssize_t k;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -EINVAL;
+        if ((size_t) st.st_size > max)
+                return -EFBIG;
+        text = malloc((size_t) st.st_size + 1);
+        if (!text)
+                return -ENOMEM;
+        k = read(fd, text, (size_t) st.st_size); /* of a file that is replaced, not written to: all at once */
+        if (k < 0)
+                return -errno;
+        text[k] = '\0';
+        *ret = TAKE_PTR(text);
+        *ret_n = (size_t) k;
+        return 0;
+}
+
 int files_read_word(const char *path, size_t max, char **word) {
         _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         _cleanup_free_ char *text = calloc(max + 3, 1); /* and a line's end */

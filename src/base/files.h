@@ -22,6 +22,10 @@ char *files_control_socket(const char *program);
 /* mkdir -p, 0700. Returns 0 or a negative errno. */
 int files_make_folder(const char *path);
 
+/* Reads a regular file of at most MAX bytes: *RET, owned by the caller, with a NUL behind its *RET_N bytes.
+ * Returns 0, -EFBIG, or a negative errno. */
+int files_read(const char *path, size_t max, char **ret, size_t *ret_n);
+
 /* Replaces *WORD (owned) by the only word in PATH, of at most MAX bytes. Returns 0, -EINVAL when there is
  * not one such word in it, or a negative errno; then *WORD is untouched. */
 int files_read_word(const char *path, size_t max, char **word);

@@ -119,6 +119,13 @@ static int host_keep(Registry *r, const char *key, const char *user, ClaimKept w
         return 0;
 }
 
+void host_restore(Registry *r, const char *host, const char *user) {
+        char key[HOST_KEY_MAX];
+
+        if (host_key(host, key) >= 0)
+                (void) host_keep(r, key, user, KEPT_ADDED);
+}
+
 int registry_host_add(Registry *r, const char *host, const char *user) {
         char key[HOST_KEY_MAX];
         Client *client;
@@ -131,7 +138,7 @@ int registry_host_add(Registry *r, const char *host, const char *user) {
         client = e >= 0 ? attendant_of(r, user) : NULL;
         if (client)
                 e = host_open(r, claim_of_host(r, key), client);
-        pthread_rwlock_unlock(&r->lock);
+        registry_unlock_changed(r);
         return e;
 }
 
@@ -148,7 +155,7 @@ int registry_host_remove(Registry *r, const char *host, const char *user) {
                 host_unkeep(r, c, KEPT_ADDED);
                 e = 0;
         }
-        pthread_rwlock_unlock(&r->lock);
+        registry_unlock_changed(r);
         return e;
 }
 

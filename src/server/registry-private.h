@@ -64,7 +64,12 @@ struct Registry {
         Claim *hosts;    /* those names that are kept */
         uint16_t next_port;
         RegistryCounts counts;
+        RegistryChangeFn on_change; /* may be NULL */
+        void *userdata;             /* borrowed */
 };
+
+/* After a change. */
+void registry_unlock_changed(Registry *r);
 
 bool claim_is_used(const Claim *c);
 Claim *claim_of_host(Registry *r, const char *host);
@@ -73,4 +78,19 @@ Claim *claim_of_host(Registry *r, const char *host);
 Claim *claim_host(Registry *r, const char *host, const char *user, const char *client_id);
 void claim_drop(Registry *r, Claim *c);
 
+Claim *claim_of_port(Registry *r, uint16_t port);
+
+/* Returns a new claim for PORT, which has none, with FD listening there, or, with -1, one bound now; NULL when
+ * that can't be. Takes FD in any case. */
+Claim *claim_port(Registry *r, uint16_t port, int fd, const char *user, const char *client_id);
+
+/* HOST is kept as by registry_host_add(), under the lock. */
+void host_restore(Registry *r, const char *host, const char *user);
+
 Client *client_find(Registry *r, const char *id);
+
+/* Returns a new client, with a new id in the place of one that is not usable, or NULL. */
+Client *client_new(Registry *r, const char *id, User *user);
+
+/* C gets HOST, or PORT, again when it asks for KEY. Forgetting is no failure: it gets another one then. */
+void client_remember(Client *c, const char *key, const char *host, uint16_t port);

@@ -35,6 +35,17 @@ int registry_new(Registry **ret, const RegistryOptions *options) {
         return 0;
 }
 
+void registry_set_change_fn(Registry *r, RegistryChangeFn fn, void *userdata) {
+        r->on_change = fn;
+        r->userdata = userdata;
+}
+
+void registry_unlock_changed(Registry *r) {
+        pthread_rwlock_unlock(&r->lock);
+        if (r->on_change)
+                r->on_change(r->userdata);
+}
+
 /* ---- claims ---- */
 
 static void claim_free(Claim *c) {
@@ -66,7 +77,7 @@ Claim *claim_of_host(Registry *r, const char *host) {
         return c;
 }
 
-static Claim *claim_of_port(Registry *r, uint16_t port) {
+Claim *claim_of_port(Registry *r, uint16_t port) {
         Claim *c;
 
         HASH_FIND(hh, r->ports, &port, sizeof(port), c);
@@ -114,6 +125,25 @@ Claim *claim_host(Registry *r, const char *host, const char *user, const char *c
         return c;
 }
 
+Claim *claim_port(Registry *r, uint16_t port, int fd, const char *user, const char *client_id) {
+        Claim *c = new0(Claim, 1);
+        Address address = r->options.tcp_address;
+
+        if (!c) {
+                safe_close(fd);
+                return NULL;
+        }
+        address_set_port(&address, port);
+        c->port = port;
+        c->fd = fd >= 0 ? fd : listener_bind(&address);
+        if (c->fd < 0 || claim_set_owner(c, user, client_id) < 0) {
+                claim_free(c);
+                return NULL;
+        }
+        HASH_ADD(hh, r->ports, port, sizeof(c->port), c);
+        return c;
+}
+
 /* ---- clients ---- */
 
 Client *client_find(Registry *r, const char *id) {
@@ -132,8 +162,7 @@ static Sticky *client_sticky(Client *c, const char *key) {
         return NULL;
 }
 
-/* Forgetting is no failure: the client gets another name next time. */
-static void client_remember(Client *c, const char *key, const char *host, uint16_t port) {
+void client_remember(Client *c, const char *key, const char *host, uint16_t port) {
         Sticky *s = client_sticky(c, key);
 
         if (!s) {
@@ -194,7 +223,7 @@ static bool client_id_is_usable(const char *id) {
         return id[n] == '\0' && n >= CLIENT_ID_LENGTH_MIN && n <= CLIENT_ID_LENGTH_MAX;
 }
 
-static Client *client_new(Registry *r, const char *id, User *user) {
+Client *client_new(Registry *r, const char *id, User *user) {
         char random[2 * CLIENT_ID_BYTES + 1];
         Client *c;
 
@@ -291,7 +320,7 @@ int registry_login(Registry *r, const RegistryLogin *l, char **ret_client_id,
 
         pthread_rwlock_wrlock(&r->lock);
         n = login(r, l, ret_client_id, ret_replaced);
-        pthread_rwlock_unlock(&r->lock);
+        registry_unlock_changed(r);
         return n;
 }
 
@@ -325,7 +354,7 @@ void registry_logout(Registry *r, const char *client_id, uint64_t session_id, ui
         c = client_find(r, client_id);
         if (c)
                 logout(r, c, session_id, now_usec);
-        pthread_rwlock_unlock(&r->lock);
+        registry_unlock_changed(r);
 }
 
 /* ---- revoking ---- */
@@ -370,7 +399,7 @@ void registry_revoke(Registry *r, const char *name, User *successor, uint64_t no
                         client_revoke(r, c, successor, now_usec);
         revoke_claims(r, r->names, name, successor);
         revoke_claims(r, r->ports, name, successor);
-        pthread_rwlock_unlock(&r->lock);
+        registry_unlock_changed(r);
 }
 
 User *registry_find_expired(Registry *r, int64_t now_sec) {
@@ -478,24 +507,12 @@ static int take_name(Registry *r, Grants *g, char **ret_why) {
 /* Returns a free claim on PORT, bound now if nobody had it; NULL when it is not to be had. */
 static Claim *try_port(Registry *r, uint16_t port, const Client *client) {
         Claim *c = claim_of_port(r, port);
-        Address address = r->options.tcp_address;
 
-        if (c)
-                return !claim_is_used(c) && claim_allows(c, client) &&
-                                       claim_set_owner(c, client->user->name, client->id) >= 0
-                               ? c
-                               : NULL;
-        c = new0(Claim, 1);
         if (!c)
+                return claim_port(r, port, -1, client->user->name, client->id);
+        if (claim_is_used(c) || !claim_allows(c, client) ||
+            claim_set_owner(c, client->user->name, client->id) < 0)
                 return NULL;
-        address_set_port(&address, port);
-        c->port = port;
-        c->fd = listener_bind(&address);
-        if (c->fd < 0 || claim_set_owner(c, client->user->name, client->id) < 0) {
-                claim_free(c);
-                return NULL;
-        }
-        HASH_ADD(hh, r->ports, port, sizeof(c->port), c);
         return c;
 }
 
@@ -656,7 +673,7 @@ int registry_add(Registry *r, const char *client_id, SessionName session, const 
 
         pthread_rwlock_wrlock(&r->lock);
         e = add(r, &g, client_id, session, m, ret, ret_why);
-        pthread_rwlock_unlock(&r->lock);
+        registry_unlock_changed(r);
         return e;
 }
 
@@ -785,14 +802,23 @@ static bool sweep_clients(Registry *r, uint64_t now_usec) {
         return more;
 }
 
+static unsigned registry_size(const Registry *r) {
+        return HASH_COUNT(r->names) + HASH_COUNT(r->ports) + HASH_COUNT(r->clients);
+}
+
 bool registry_sweep(Registry *r, uint64_t now_usec) {
+        unsigned before;
         bool more;
 
         pthread_rwlock_wrlock(&r->lock);
+        before = registry_size(r);
         more = sweep_claims(r, r->names, now_usec);
         more |= sweep_claims(r, r->ports, now_usec);
         more |= sweep_clients(r, now_usec);
-        pthread_rwlock_unlock(&r->lock);
+        if (registry_size(r) != before)
+                registry_unlock_changed(r);
+        else
+                pthread_rwlock_unlock(&r->lock);
         return more;
 }
 

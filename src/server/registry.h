@@ -37,6 +37,10 @@ int registry_new(Registry **ret, const RegistryOptions *options);
 /* Takes NULL; returns NULL. */
 Registry *registry_free(Registry *r);
 
+/* FN is called when something of what registry_save() says is new, by main. */
+typedef void (*RegistryChangeFn)(void *userdata);
+void registry_set_change_fn(Registry *r, RegistryChangeFn fn, void *userdata);
+
 /* ---- workers and main ---- */
 
 typedef enum RegistryAnswer {

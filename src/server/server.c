@@ -83,6 +83,8 @@ void server_end(Server *s) {
         login_cancel_all(s);
         tunnel_request_cancel_all(s);
         s->auth = auth_free(s->auth); /* what it has on the loop would keep that alive */
+        registry_set_change_fn(s->registry, NULL, NULL);
+        s->state = state_free(s->state);
         worker_end(s->main);
 }
 
@@ -265,6 +267,28 @@ static void raise_descriptor_limit(void) {
         }
 }
 
+static void on_registry_changed(void *userdata) {
+        state_changed(userdata);
+}
+
+/* Without a usable state folder we go on: only names and ports may change after a restart. */
+static void server_open_state(Server *s) {
+        _cleanup_free_ char *folder = state_folder(), *why = NULL;
+
+        if (!folder) {
+                log_warning("There is no state folder: set HOME or XDG_STATE_HOME, ignoring");
+                return;
+        }
+        if (state_open(&s->state, s->main, folder, s->registry, &why) < 0) {
+                log_warning("%s; names and ports may change after a restart, ignoring",
+                            why ? why : "Out of memory");
+                return;
+        }
+        state_load(s->state, NULL, NULL);
+        registry_set_change_fn(s->registry, on_registry_changed, s->state);
+        server_update_sweep(s);
+}
+
 static int server_set_up(Server *s, ServerConfig *config) {
         int r = worker_new(&s->main, UINT_MAX);
 
@@ -281,6 +305,8 @@ static int server_set_up(Server *s, ServerConfig *config) {
                 auth_set_known_fn(s->auth, koding_on_known, s);
         if (r >= 0)
                 r = timer_new(&s->sweep, s->main, on_server_sweep, s);
+        if (r >= 0)
+                server_open_state(s);
         if (r >= 0) {
                 r = metrics_service_open(s);
                 if (r < 0)
@@ -362,6 +388,7 @@ static void server_done(Server *s) {
         auth_free(s->auth);
         attempts_free(s->attempts);
         crowd_free(s->crowd);
+        state_free(s->state);
         registry_free(s->registry);
         snapshot_unref(s->snapshot);
         dev_ca_free(s->dev_ca);

@@ -12,6 +12,7 @@
 #include "server/options.h"
 #include "server/registry.h"
 #include "server/shard.h"
+#include "server/state.h"
 
 typedef struct Stopper Stopper;
 typedef struct Login Login;
@@ -27,6 +28,7 @@ typedef struct Server {
 
         /* shared, locked by itself */
         Registry *registry; /* owned */
+        State *state;       /* owned; NULL: it doesn't survive a restart. main only */
         Crowd *crowd;       /* owned */
 
         /* main only */

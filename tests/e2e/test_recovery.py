@@ -77,3 +77,43 @@ def test_a_client_waits_for_a_server_that_is_not_there_yet(place):
     place.server(*server.again())
     client.wait_event("tunnel", 4)
     assert visit.get(client.tunnel("http")).status == 200
+
+
+def test_a_server_that_starts_anew_knows_what_was_whose(place):
+    server = place.server()
+    hand = place.hand_client(server)
+    name, port = hand.tunnel("http"), hand.tunnel("tcp", Subdomain="ssh")
+    server.process.terminate()
+    assert server.exit_code() == 0
+    ports = next(a for a in server.arguments if a.startswith("--tcp-ports"))
+    again = place.server(*server.again(), ports)
+    host = name.partition("://")[2].partition(":")[0]
+    with visit.connect(int(port.rpartition(":")[2])) as waiting:  # it listens, and who comes waits
+        thief = place.hand_client(again)
+        assert thief.request("http", Subdomain=host.partition(".")[0])[0].Error
+        assert thief.tunnel("tcp", Subdomain="ssh") != port
+        back = place.hand_client(again, client_id=hand.client_id)
+        assert (back.tunnel("http"), back.tunnel("tcp", Subdomain="ssh")) == (name, port)
+        waiting.sendall(b"hello")
+        proxy = back.proxy()
+        proxy.expect("StartProxy")
+        assert proxy.wire.recv(5) == b"hello"
+
+
+def test_a_second_server_with_the_same_state_folder_goes_on_without(place, server):
+    second = place.server()
+    assert "state folder" in second.log()
+    assert place.hand_client(second).tunnel("http")
+
+
+def test_a_spoilt_state_file_is_told_and_does_no_harm(place):
+    folder = place.folder / "state_home" / "pgrok" / "server"
+    folder.mkdir(parents=True)
+    (folder / "registry.json").write_text("{")
+    server = place.server()
+    assert "registry.json" in server.log()
+    place.hand_client(server).tunnel("http", Subdomain="demo")
+    server.process.terminate()
+    assert server.exit_code() == 0
+    assert "demo.localhost" in (folder / "registry.json").read_text()
+    assert (folder / "registry.json").stat().st_mode & 0o077 == 0
