@@ -12,6 +12,7 @@
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
 
+#include "base/message-id.h"
 #include "base/parse.h"
 #include "base/str.h"
 
@@ -98,7 +99,16 @@ int log_level_from_string(const char *s) {
         return -EINVAL;
 }
 
+/* Of what FIELDS call the event, or NULL. */
+static const char *find_message_id(const LogField *fields) {
+        for (; fields && fields->name; fields++)
+                if (streq(fields->name, "PGROK_EVENT") && fields->value)
+                        return message_id_find(fields->value);
+        return NULL;
+}
+
 static void log_to_journal(int level, const LogField *fields, const char *message) {
+        const char *message_id = find_message_id(fields);
         char *owned[LOG_FIELDS_MAX] = {};
         struct iovec iov[LOG_FIELDS_MAX];
         int n = 0;
@@ -106,6 +116,8 @@ static void log_to_journal(int level, const LogField *fields, const char *messag
         owned[n++] = str_format("MESSAGE=%s", message);
         owned[n++] = str_format("PRIORITY=%i", level);
         owned[n++] = str_format("SYSLOG_IDENTIFIER=%s", log_state.identifier);
+        if (message_id)
+                owned[n++] = str_format("MESSAGE_ID=%s", message_id);
         for (; fields && fields->name && n < LOG_FIELDS_MAX; fields++)
                 if (fields->value)
                         owned[n++] = str_format("%s=%s", fields->name, fields->value);

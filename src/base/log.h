@@ -30,7 +30,8 @@ bool log_is_on(int level);
  * -EINVAL. */
 int log_level_from_string(const char *s);
 
-/* One message with FIELDS, which end with an empty one, or are NULL. Control characters are escaped. */
+/* One message with FIELDS, which end with an empty one, or are NULL. Control characters are escaped. In the
+ * journal PGROK_EVENT brings a MESSAGE_ID with it (base/message-id.h). */
 void log_struct(int level, const LogField *fields, const char *format, ...) _printf_(3, 4);
 
 #define LOG_FIELDS(...) ((const LogField[]){ __VA_ARGS__, { NULL, NULL } })

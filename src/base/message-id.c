@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/message-id.h"
+
+#include "base/str.h"
+
+/* Never to be changed: people search for them, and tests/check-catalog for what has none. */
+static const struct {
+        const char *event;
+        const char *id;
+} message_ids[] = {
+        { "ready", "abd8e583fb194489b62d5c207907e41d" },      /* pgrokd */
+        { "login", "3a41d4a87773438aac93704d5c5c2187" },      /* pgrokd */
+        { "logout", "d2aeb1c2e2f64e77b44e4b9e443812f8" },     /* pgrokd */
+        { "refused", "c055fbcc382d4c0f878d8b425190cfba" },    /* pgrokd */
+        { "revoked", "3f0278c66def4807800c8447dd620bc3" },    /* pgrokd */
+        { "webhook", "97df7ca1014543abb1d4d8d6519edef0" },    /* pgrokd */
+        { "tunnel", "5fadd73517e44db1be675289c5dc64f7" },     /* both */
+        { "connection", "db73f12f170a4b64a7814a6440a828aa" }, /* both */
+        { "online", "95924e941e19487d9d89ef95092d6766" },     /* pgrok */
+        { "offline", "a2685f0b761449648d097de951512910" },    /* pgrok */
+        { "error", "cdef21989ab74892959074b65131f4ce" },      /* pgrok */
+};
+
+const char *message_id_find(const char *event) {
+        for (size_t i = 0; i < ELEMENTSOF(message_ids); i++)
+                if (streq(message_ids[i].event, event))
+                        return message_ids[i].id;
+        return NULL;
+}
