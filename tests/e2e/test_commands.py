@@ -80,18 +80,25 @@ def test_check_accepts_what_is_right_and_starts_nothing(place):
     assert "Ready" not in done.stdout
 
 
-def test_the_examples_are_right(place):
+def uncomment(text):
+    """What an example only shows is to be right too."""
+    return re.sub(r"^( *)# *([a-z]\w*( =|:).*[;{].*|\};)$", r"\1\2", text, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("change", [str, uncomment])
+def test_the_examples_are_right(place, change):
     place.write("token", "secret\n")
     place.write("tokens", f"alice sha256:{'ab' * 32}\n")
     certificate, key = place.certificate()
-    for name in ("pgrokd.conf", "client.conf"):
-        text = (TOP / "etc" / name).read_text()
-        for there, here in (("/etc/pgrok/fullchain.pem", certificate), ("/etc/pgrok/privkey.pem", key),
-                            ("/etc/pgrok/", f"{place.folder}/")):
-            text = text.replace(there, str(here))
-        place.write(name, text.replace("# token_file", "token_file").replace("# auth", "auth"))
-    for program, check in ((PGROKD, "--check"), (PGROK, "check")):
-        done = run(place, program, check, "--config", place.folder)
+    files = {"fullchain.pem": certificate, "privkey.pem": key, "client-ca.pem": certificate, "ca.pem": certificate}
+    for name in ("pgrokd.conf", "client.conf", "tunnels.conf"):
+        text = change((TOP / "etc" / name).read_text())
+        for there, here in files.items():
+            text = text.replace(f"/etc/pgrok/{there}", str(here))
+        place.write(name, text.replace("/etc/pgrok/", f"{place.folder}/").replace("# token_file", "token_file"))
+    for program, *check in ((PGROKD, "--check", "--domain", "tunnel.test", "--tls-certificate", certificate,
+                             "--tls-key", key), (PGROK, "check")):
+        done = run(place, program, *check, "--config", place.folder)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
