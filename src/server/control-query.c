@@ -290,18 +290,24 @@ void control_query_connections(Server *s, HttpExchange *x, const HttpRequest *r 
 
 /* ---- kick ---- */
 
+static Session *find_session_of(Shard *sh, const char *label) {
+        for (Session *s = sh->sessions; s; s = s->hh.next)
+                if (streq(s->label, label))
+                        return s;
+        return NULL;
+}
+
 /* Its visitors first: what a mux session still carries would live on in its tail. */
 static void on_collect_kick(Shard *sh, void *part, const void *userdata) {
         const Question *q = userdata;
         uint64_t *n = part;
-        Session *s, *next;
+        Session *s;
 
         visitor_abort_client(sh, q->label);
-        HASH_ITER(hh, sh->sessions, s, next)
-                if (streq(s->label, q->label)) {
-                        session_end(s, "it was kicked");
-                        ++*n;
-                }
+        while ((s = find_session_of(sh, q->label))) { /* the end of one may end others */
+                session_end(s, "it was kicked");
+                ++*n;
+        }
 }
 
 static void on_kicked(Server *s _unused_, void *parts, unsigned n, void *userdata) {
@@ -319,8 +325,11 @@ static void on_kicked(Server *s _unused_, void *parts, unsigned n, void *userdat
 }
 
 void control_query_kick(Server *s, HttpExchange *x, const char *label) {
+        _cleanup_(user_unrefp) User *user = registry_find_user(s->registry, label);
         Question q = {};
 
         snprintf(q.label, sizeof(q.label), "%s", label);
+        if (user) /* before it can be back */
+                auth_forget(s->auth, user->name);
         ask(s, x, &q, sizeof(uint64_t), on_collect_kick, on_kicked);
 }

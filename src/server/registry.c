@@ -402,6 +402,17 @@ void registry_revoke(Registry *r, const char *name, User *successor, uint64_t no
         registry_unlock_changed(r);
 }
 
+User *registry_find_user(Registry *r, const char *label) {
+        User *user = NULL;
+
+        pthread_rwlock_rdlock(&r->lock);
+        for (Client *c = r->clients; c && !user; c = c->hh.next)
+                if (streq(c->label, label))
+                        user = user_ref(c->user);
+        pthread_rwlock_unlock(&r->lock);
+        return user;
+}
+
 User *registry_find_expired(Registry *r, int64_t now_sec) {
         User *expired = NULL;
 

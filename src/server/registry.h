@@ -92,6 +92,9 @@ void registry_logout(Registry *r, const char *client_id, uint64_t session_id, ui
  * another policy, may still have: they stay reserved for its clients that may come back. */
 void registry_revoke(Registry *r, const char *name, User *successor, uint64_t now_usec);
 
+/* The user of the client that people know by LABEL: a reference, or NULL. */
+User *registry_find_user(Registry *r, const char *label);
+
 /* A user of a known client whose time is over at NOW (UNIX time): a reference, or NULL. */
 User *registry_find_expired(Registry *r, int64_t now_sec);
 

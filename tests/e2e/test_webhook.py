@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Authentication by a webhook: what is asked, what is believed, and that nobody else waits."""
 
+import hashlib
 import pathlib
 import re
 import socket
@@ -14,6 +15,7 @@ import local
 import visit
 from daemons import PATIENCE, PGROKD
 from hook import ALICE, BOB, SECRET, Hook, Receiver, allow, deny, http, known_users
+from test_control import curl as control
 
 OTHER_SECRET = "another-secret-of-the-hook"
 
@@ -328,6 +330,18 @@ def test_without_a_cache_each_login_is_asked_over_one_connection(place, hook):
         assert not login(place, server)[1].Error
     assert len(hook.events("login")) == 5
     assert hook.n_connections == 1
+
+
+def test_a_kicked_client_s_login_is_not_remembered(place, hook):
+    server = hooked(place, hook.url)
+    hook.reply = lambda question: http(allow("alice" if question["token"] == ALICE else "bob"))
+    alice = login(place, server)[0]
+    assert not login(place, server, BOB)[1].Error
+    hook.reply = lambda _: http(deny("Not any more"))
+    label = hashlib.sha256(alice.client_id.encode()).hexdigest()[:12]
+    assert control(server, f"/v1/clients/{label}/kick", "POST")[0] == 200
+    assert login(place, server)[1].Error == "Not any more"
+    assert not login(place, server, BOB)[1].Error, "of another user it is"
 
 
 def test_what_is_remembered_ends(place, hook):
