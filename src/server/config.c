@@ -91,6 +91,7 @@ static const ConfigKey server_keys[] = {
         KEY("auth.webhook.cache", CONFIG_TIME, webhook_cache_usec, .max = 86400 * USEC_PER_SEC,
             .fallback = "60s"),
         KEY("names.reserved", CONFIG_STRING_LIST, reserved_names, .check = check_label),
+        KEY("names.banned", CONFIG_STRING_LIST, banned_names, .check = check_label),
         KEY("names.grace", CONFIG_TIME, grace_usec, .max = 30 * 86400 * USEC_PER_SEC, .fallback = "10min"),
         KEY("names.park", CONFIG_TIME, park_usec, .max = 300 * USEC_PER_SEC, .fallback = "10s"),
         KEY("limits.clients", CONFIG_UINT, max_clients, .min = 1, .max = 1000000, .fallback = "10000"),

@@ -473,6 +473,7 @@ static int choose_random_name(Registry *r, Grants *g) {
         for (unsigned i = 0; i < RANDOM_NAME_ATTEMPTS && random_label(patterns, i, label); i++) {
                 snprintf(g->wish.host, sizeof(g->wish.host), "%s.%s", label, r->options.rules.domain);
                 if (!label_is_reserved(&r->options.rules, label) &&
+                    !label_banned_word(&r->options.rules, label) &&
                     name_is_free(r, g->client, g->wish.host)) {
                         client_remember(g->client, key, g->wish.host, 0);
                         return 0;

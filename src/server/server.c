@@ -217,6 +217,7 @@ static RegistryOptions registry_options(const Snapshot *snapshot) {
                 .rules = {
                         .domain = c->domain,
                         .reserved = &c->reserved_names,
+                        .banned = &c->banned_names,
                         .http_port = port_of(http),
                         .https_port = port_of(snapshot_address(snapshot, LISTEN_HTTPS)),
                         .tcp_low = c->tcp_low,

@@ -71,6 +71,25 @@ bool label_is_reserved(const WishRules *rules, const char *label) {
         return false;
 }
 
+/* Words of the label only: who bans "sex" has nothing against Essex. */
+static bool label_has_word(const char *label, const char *word) {
+        size_t n = strlen(word);
+
+        for (; label; label = strchr(label, '-')) {
+                label += *label == '-';
+                if (strncasecmp(label, word, n) == 0 && (label[n] == '-' || label[n] == '\0'))
+                        return true;
+        }
+        return false;
+}
+
+const char *label_banned_word(const WishRules *rules, const char *label) {
+        for (size_t i = 0; i < rules->banned->n; i++)
+                if (label_has_word(label, rules->banned->items[i]))
+                        return rules->banned->items[i];
+        return NULL;
+}
+
 bool host_is_allowed(const WishRules *rules, const Policy *policy, const char *host) {
         size_t n = hostname_prefix_length(host, rules->domain);
         char label[HOST_LABEL_LENGTH_MAX + 1];
@@ -108,6 +127,10 @@ static int set_subdomain(const char *label, const WishRules *rules, const Policy
                                    label));
         if (label_is_reserved(rules, label))
                 return refuse(-EKEYREJECTED, ret_why, str_format("The subdomain %s is reserved", label));
+        if (label_banned_word(rules, label))
+                return refuse(-EKEYREJECTED, ret_why,
+                              str_format("Nobody gets a subdomain with \"%s\" here; choose another one",
+                                         label_banned_word(rules, label)));
         if (!policy_allows_label(policy, label))
                 return refuse_policy(ret_why, "subdomain", label, policy_list_subdomains(policy));
         if (strlen(label) + 1 + strlen(rules->domain) > HOSTNAME_LENGTH_MAX)

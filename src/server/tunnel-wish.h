@@ -13,6 +13,7 @@
 typedef struct WishRules {              /* all borrowed */
         const char *domain;             /* lower case */
         const ConfigList *reserved;     /* labels that nobody gets */
+        const ConfigList *banned;       /* the same, also as words between the hyphens of a label */
         uint16_t http_port, https_port; /* of URLs; 0: the server doesn't listen on it */
         uint16_t tcp_low, tcp_high;
 } WishRules;
@@ -30,6 +31,9 @@ int tunnel_wish_parse(const MessageReqTunnel *m, const WishRules *rules, const P
                       TunnelWish *ret, char **ret_why);
 
 bool label_is_reserved(const WishRules *rules, const char *label);
+
+/* The banned words that LABEL has, or NULL. */
+const char *label_banned_word(const WishRules *rules, const char *label);
 
 /* The user may have a tunnel of that host name, below the domain or outside. */
 bool host_is_allowed(const WishRules *rules, const Policy *policy, const char *host);

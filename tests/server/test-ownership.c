@@ -177,7 +177,7 @@ static void step(void) {
 
 static void start_over(void) {
         RegistryOptions options = {
-                .rules = { .domain = "t.example", .reserved = &no_names, .http_port = 80, .https_port = 443,
+                .rules = { .domain = "t.example", .reserved = &no_names, .banned = &no_names, .http_port = 80, .https_port = 443,
                            .tcp_low = 1, .tcp_high = 1 },
                 .grace_usec = GRACE_USEC,
                 .max_clients = N_IDS,

@@ -32,7 +32,7 @@ static User *user_with_hosts(const char *name, const char *hosts) {
 
 static int set_up(void **state _unused_) {
         RegistryOptions options = {
-                .rules = { .domain = "t.example", .reserved = &no_names, .http_port = 80, .https_port = 443 },
+                .rules = { .domain = "t.example", .reserved = &no_names, .banned = &no_names, .http_port = 80, .https_port = 443 },
                 .grace_usec = GRACE_USEC,
                 .max_clients = 9,
                 .max_tunnels_per_client = 3,

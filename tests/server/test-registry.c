@@ -19,6 +19,8 @@
 #define BOB_ID "bob-0123456789abcdef"
 
 static const ConfigList no_names = {};
+static char *bad_words[] = { (char*) "bad" };
+static const ConfigList bad_names = { .items = bad_words, .n = 1 };
 static Registry *registry;
 static uint64_t last_session;
 static Address peer;
@@ -46,7 +48,7 @@ static uint16_t tcp_low;
 
 static int set_up(void **state _unused_) {
         RegistryOptions options = {
-                .rules = { .domain = "t.example", .reserved = &no_names, .http_port = 80, .https_port = 443 },
+                .rules = { .domain = "t.example", .reserved = &no_names, .banned = &bad_names, .http_port = 80, .https_port = 443 },
                 .grace_usec = GRACE_USEC,
                 .park_usec = PARK_USEC,
                 .max_clients = 2,
@@ -504,6 +506,19 @@ static void test_random_names_follow_the_policy(void **state _unused_) {
         assert_string_equal(url, "http://one.t.example");
 }
 
+static void test_random_names_have_no_banned_word(void **state _unused_) {
+        _cleanup_(user_unrefp) User *bad = user_with("ann", "subdomains", "bad-*"),
+                                    *both = user_with("bob", "subdomains", "bad-*,bad,b-*");
+        Login ann = login_user(ANN_ID, bad), bob = login_user(BOB_ID, both);
+        char url[64];
+
+        assert_int_equal(request(&ann, HTTP(""), url), -EEXIST);
+        for (int i = 0; i < 3; i++) {
+                assert_int_equal(request(&bob, HTTP(""), url), 1);
+                assert_int_equal(strncmp(url, "http://b-", 9), 0);
+        }
+}
+
 static void test_what_was_sticky_must_be_allowed_still(void **state _unused_) {
         _cleanup_(user_unrefp) User *narrow = user_with("ann", "subdomains", "b-*"), *ports = NULL;
         Login ann = login(ANN_ID, "ann");
@@ -622,6 +637,7 @@ int main(void) {
                 registry_test(test_two_clients_share_a_name_by_protocol_and_each_gets_its_visitors),
                 registry_test(test_sessions_are_counted_where_they_are),
                 registry_test(test_random_names_follow_the_policy),
+                registry_test(test_random_names_have_no_banned_word),
                 registry_test(test_what_was_sticky_must_be_allowed_still),
                 registry_test(test_tunnels_of_a_user_are_limited_over_all_its_clients),
                 registry_test(test_revoking_frees_what_a_user_had_and_nothing_else),

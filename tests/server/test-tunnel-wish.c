@@ -12,6 +12,9 @@
 static char *reserved_names[] = { (char*) "www" };
 static const ConfigList reserved = { .items = reserved_names, .n = 1 };
 
+static char *banned_names[] = { (char*) "sex", (char*) "free-money" };
+static const ConfigList banned = { .items = banned_names, .n = 2 };
+
 static Policy policy;
 
 static void allow(const char *key, const char *value) {
@@ -30,6 +33,7 @@ static WishRules make_rules(void) {
         return (WishRules) {
                 .domain = "t.example",
                 .reserved = &reserved,
+                .banned = &banned,
                 .http_port = 8080,
                 .https_port = 443,
                 .tcp_low = 20000,
@@ -136,6 +140,23 @@ static void test_reserved_names_are_refused_either_way(void **state _unused_) {
         expect_refusal(&rules, WISH(.protocol = TEXT("http"), .hostname = TEXT("www.t.example")), -EKEYREJECTED, "reserved");
 }
 
+static void test_banned_words_are_refused_as_words_only(void **state _unused_) {
+        static const char *const refused[] = { "sex", "SEX", "a-sex", "sex-b", "a-sex-b", "get-free-money-now", "a--sex" };
+        static const char *const taken[] = { "essex", "sexy", "free", "free-moneys", "money-free", "sex0-a" };
+        WishRules rules = make_rules();
+
+        for (size_t i = 0; i < ELEMENTSOF(refused); i++)
+                expect_refusal(&rules, WISH(.protocol = TEXT("http"), .subdomain = TEXT(refused[i])), -EKEYREJECTED,
+                               "choose another one");
+        for (size_t i = 0; i < ELEMENTSOF(taken); i++) {
+                _cleanup_free_ char *host = str_format("%s.t.example", taken[i]);
+
+                expect_wish(&rules, WISH(.protocol = TEXT("http"), .subdomain = TEXT(taken[i])), host, 1);
+        }
+        assert_null(label_banned_word(&rules, ""));
+        assert_null(label_banned_word(&rules, "-"));
+}
+
 static void test_foreign_names_need_permission_and_the_domain_itself_is_nobodys(void **state _unused_) {
         WishRules rules = make_rules();
 
@@ -177,6 +198,7 @@ int main(void) {
                 cmocka_unit_test_teardown(test_our_ports_are_cut_off_a_hostname_and_others_refused, forget_policy),
                 cmocka_unit_test_teardown(test_odd_names_are_refused, forget_policy),
                 cmocka_unit_test_teardown(test_reserved_names_are_refused_either_way, forget_policy),
+                cmocka_unit_test_teardown(test_banned_words_are_refused_as_words_only, forget_policy),
                 cmocka_unit_test_teardown(test_foreign_names_need_permission_and_the_domain_itself_is_nobodys, forget_policy),
                 cmocka_unit_test_teardown(test_remote_ports_are_of_the_range_and_of_tcp_only, forget_policy),
                 cmocka_unit_test_teardown(test_urls_have_a_port_unless_it_is_the_protocols_own, forget_policy),
