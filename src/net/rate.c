@@ -14,8 +14,12 @@ void rate_set(Rate *r, uint64_t bytes_per_sec) {
         atomic_store(&r->bytes_per_sec, bytes_per_sec);
 }
 
+uint64_t rate_get(const Rate *r) {
+        return atomic_load(&r->bytes_per_sec);
+}
+
 bool rate_is_set(const Rate *r) {
-        return atomic_load(&r->bytes_per_sec) > 0;
+        return rate_get(r) > 0;
 }
 
 size_t rate_share(const Rate *r) {

@@ -19,6 +19,7 @@ typedef struct Rate {
 void rate_set(Rate *r, uint64_t bytes_per_sec);
 
 bool rate_is_set(const Rate *r);
+uint64_t rate_get(const Rate *r);
 
 /* How many bytes to queue for: about what goes in a twentieth of a second. */
 size_t rate_share(const Rate *r);

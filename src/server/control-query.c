@@ -72,6 +72,11 @@ static void put_number(struct json_object *o, const char *key, uint64_t value) {
         json_object_object_add(o, key, json_object_new_uint64(value));
 }
 
+/* 0 is none. */
+static void put_limit(struct json_object *o, const char *key, uint64_t value) {
+        json_object_object_add(o, key, value > 0 ? json_object_new_uint64(value) : NULL);
+}
+
 /* In seconds since 1970. */
 static void put_since(struct json_object *o, uint64_t started_usec) {
         put_number(o, "since", (uint64_t) time(NULL) - (clock_usec() - started_usec) / USEC_PER_SEC);
@@ -107,6 +112,18 @@ static struct json_object *describe_listeners(const Server *s) {
         return list;
 }
 
+static struct json_object *describe_limits(const ServerConfig *c) {
+        struct json_object *o = json_object_new_object();
+
+        put_number(o, "clients", c->max_clients);
+        put_number(o, "tunnels_per_client", c->max_tunnels_per_client);
+        put_number(o, "connections_per_tunnel", c->max_per_tunnel);
+        put_number(o, "connections_per_visitor", c->max_per_visitor);
+        put_limit(o, "rate_per_tunnel", c->rate_per_tunnel);
+        put_number(o, "ports", c->tcp_high - c->tcp_low + 1U);
+        return o;
+}
+
 static void on_collect_status(Shard *sh, void *part, const void *userdata _unused_) {
         *(uint64_t*) part = sh->n_visitors;
 }
@@ -128,6 +145,8 @@ static void on_status(Server *s, void *parts, unsigned n, void *userdata) {
         put_number(o, "clients", counts.clients);
         put_number(o, "tunnels", counts.tunnels);
         put_number(o, "connections", sum);
+        put_number(o, "ports", counts.ports);
+        json_object_object_add(o, "limits", describe_limits(s->config));
         question_answer(userdata, o);
 }
 
@@ -137,13 +156,16 @@ void control_query_status(Server *s, HttpExchange *x, const HttpRequest *r _unus
 
 /* ---- tunnels ---- */
 
-static struct json_object *describe_tunnel(const Tunnel *t) {
+static struct json_object *describe_tunnel(const Server *s, const Tunnel *t) {
         struct json_object *o = json_object_new_object();
 
         put_string(o, "url", t->url);
         put_string(o, "proto", tunnel_protocol_to_string(t->protocol));
         put_string(o, "user", t->user->name);
         put_string(o, "client", t->label);
+        put_number(o, "connections", t->n_connections);
+        put_number(o, "max_connections", s->config->max_per_tunnel);
+        put_limit(o, "rate", rate_get(&t->rate));
         return o;
 }
 
@@ -161,7 +183,7 @@ void control_query_tunnels(Server *s, HttpExchange *x, const HttpRequest *r _unu
         list = json_object_new_array();
         for (size_t i = 0; i < n; i++) {
                 if (i < limit)
-                        json_object_array_add(list, describe_tunnel(tunnels[i]));
+                        json_object_array_add(list, describe_tunnel(s, tunnels[i]));
                 tunnel_unref(tunnels[i]);
         }
         free(tunnels);
@@ -186,10 +208,22 @@ static void on_collect_clients(Shard *sh, void *part, const void *userdata) {
         if (!list->infos)
                 return;
         HASH_ITER(hh, sh->sessions, s, next) {
-                if (list->n == q->limit || session_describe(s, &list->infos[list->n]) < 0)
+                if (list->n == q->limit)
                         break;
-                list->n++;
+                session_describe(s, &list->infos[list->n++]);
         }
+}
+
+/* What all clients of the user share. */
+static void put_quotas(struct json_object *o, const User *u) {
+        _cleanup_free_ char *ports = policy_list_ports(&u->policy);
+
+        put_number(o, "user_tunnels", u->n_tunnels);
+        put_limit(o, "user_max_tunnels", u->policy.max_tunnels);
+        put_number(o, "user_connections", u->n_connections);
+        put_limit(o, "user_max_connections", u->policy.max_connections);
+        put_limit(o, "user_rate", u->policy.rate);
+        put_string(o, "user_ports", str_is_empty(ports) ? NULL : ports);
 }
 
 static struct json_object *describe_client(const SessionInfo *info) {
@@ -197,11 +231,12 @@ static struct json_object *describe_client(const SessionInfo *info) {
         char peer[ADDRESS_TEXT_MAX];
 
         put_string(o, "client", info->label);
-        put_string(o, "user", info->user);
+        put_string(o, "user", info->user->name);
         put_string(o, "address", address_format(&info->peer, peer));
         put_string(o, "transport", info->transport);
         put_number(o, "tunnels", info->n_tunnels);
         put_since(o, info->started_usec);
+        put_quotas(o, info->user);
         return o;
 }
 
@@ -216,7 +251,7 @@ static void on_clients(Server *s _unused_, void *parts, unsigned n, void *userda
                 for (size_t k = 0; k < lists[i].n; k++) {
                         if (json_object_array_length(array) < q->limit)
                                 json_object_array_add(array, describe_client(&lists[i].infos[k]));
-                        free(lists[i].infos[k].user);
+                        user_unref(lists[i].infos[k].user);
                 }
                 free(lists[i].infos);
         }

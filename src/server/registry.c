@@ -742,6 +742,7 @@ int registry_find_session(Registry *r, const char *client_id, SessionName *ret) 
 void registry_count(Registry *r, RegistryCounts *ret) {
         pthread_rwlock_rdlock(&r->lock);
         *ret = r->counts;
+        ret->ports = HASH_COUNT(r->ports);
         pthread_rwlock_unlock(&r->lock);
 }
 

@@ -137,6 +137,7 @@ int registry_list_tunnels(Registry *r, Tunnel ***ret, size_t *ret_n);
 
 typedef struct RegistryCounts {
         unsigned clients, tunnels; /* that are there now; http+https counts twice */
+        unsigned ports;            /* that are somebody's, also while its client is away */
 } RegistryCounts;
 
 void registry_count(Registry *r, RegistryCounts *ret);

@@ -48,20 +48,15 @@ void session_destroy(Session *s) {
                 shard_update_listeners(shard);
 }
 
-int session_describe(const Session *s, SessionInfo *ret) {
-        char *user = strdup(s->spec.user->name);
-
-        if (!user)
-                return -ENOMEM;
+void session_describe(const Session *s, SessionInfo *ret) {
         *ret = (SessionInfo) {
-                .user = user,
+                .user = user_ref(s->spec.user),
                 .transport = s->ops->transport,
                 .peer = s->spec.peer,
                 .started_usec = s->started_usec,
                 .n_tunnels = s->n_tunnels,
         };
         strcpy(ret->label, s->label);
-        return 0;
 }
 
 void session_stop(Session *s) {

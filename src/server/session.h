@@ -105,15 +105,14 @@ int session_send_answer(Channel *control, const MessageReqTunnel *request, const
 /* What people may know of a session. */
 typedef struct SessionInfo {
         char label[CLIENT_LABEL_MAX];
-        char *user; /* owned */
+        User *user; /* a reference */
         const char *transport;
         Address peer;
         uint64_t started_usec;
         unsigned n_tunnels;
 } SessionInfo;
 
-/* Returns 0 or -ENOMEM. */
-int session_describe(const Session *s, SessionInfo *ret);
+void session_describe(const Session *s, SessionInfo *ret);
 
 /* Ends S because of REASON, half a sentence for the log, and tells main. S is freed. */
 void session_end(Session *s, const char *reason);

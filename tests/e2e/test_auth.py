@@ -12,6 +12,7 @@ import pytest
 import visit
 from classic import Peer, dial
 from daemons import PATIENCE, free_port_range
+from test_control import ctl, curl
 from wire import Wire
 
 ALICE, BOB = "token-of-alice", "token-of-bob"
@@ -443,3 +444,36 @@ def test_credentials_of_systemd_stand_in_where_nothing_is_configured(place):
     client.wait_event("tunnel")
     told = place.client(server, "--ca-file", certificate, "--token=wrong", "9", dev=False)
     assert told.exit_code() == 3, "what is given wins"
+
+
+# What is told of it
+
+def test_quotas_and_their_use_are_told(place):
+    tokens = Tokens(place, line("alice", ALICE, "max_tunnels=3 max_connections=100 rate=1M tcp_ports=20000-20009,20022"),
+                    line("bob", BOB), config='limits: { rate_per_tunnel = "2M"; connections_per_tunnel = 7; };')
+    server, alice, service = tokens.server, tokens.client(), place.http()
+    name = url_host(alice.tunnel("http", Subdomain="a"))
+    alice.tunnel("https", Subdomain="a")
+    alice.serve(service.port)
+    with visit.connect(server.http) as sock:
+        sock.sendall(visit.head(name))
+        assert visit.read_answer(sock).status == 200
+        tunnels = {t["proto"]: t for t in curl(server, "/v1/tunnels")[1]["tunnels"]}
+        assert (tunnels["http"]["connections"], tunnels["https"]["connections"]) == (1, 0)
+        assert tunnels["http"]["max_connections"] == 7 and tunnels["http"]["rate"] == 2 * 1024 * 1024
+        [client] = curl(server, "/v1/clients")[1]["clients"]
+        assert {k: v for k, v in client.items() if k.startswith("user_")} == {
+            "user_tunnels": 2, "user_max_tunnels": 3, "user_connections": 1, "user_max_connections": 100,
+            "user_rate": 1024 * 1024, "user_ports": "20000-20009, 20022"}
+        text = ctl(place, server, "clients").stdout
+        assert " 2/3 " in text and " 1/100 " in text and "20000-20009, 20022" in text
+        text = ctl(place, server, "tunnels").stdout
+        assert " 1/7 " in text and " 0/7 " in text and "/s\n" in text
+    bob = tokens.client(BOB)
+    bob.tunnel("tcp")
+    [client] = [c for c in curl(server, "/v1/clients")[1]["clients"] if c["user"] == "bob"]
+    assert client["user_max_tunnels"] is client["user_max_connections"] is client["user_rate"] is client["user_ports"] is None
+    status = curl(server, "/v1/status")[1]
+    assert status["ports"] == 1 and status["limits"]["ports"] == 20 and status["limits"]["clients"] == 10000
+    assert status["limits"]["tunnels_per_client"] == 32 and status["limits"]["rate_per_tunnel"] == 2 * 1024 * 1024
+    assert "Ports        1 of 20\n" in ctl(place, server, "status").stdout

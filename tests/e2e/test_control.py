@@ -121,7 +121,7 @@ def test_curl_and_pgrokctl_say_the_same(place, server):
         assert json.loads(ctl(place, server, "--json", what).stdout) == curl(server, f"/v1/{what}")[1]
         assert len(ctl(place, server, what).stdout.splitlines()) == 1 + len(curl(server, f"/v1/{what}")[1][what])
     text = ctl(place, server, "status").stdout
-    assert "running" in text and "Clients      1\n" in text and "Tunnels      2\n" in text
+    assert "running" in text and "Clients      1 of 10000\n" in text and "Tunnels      2\n" in text
     assert all(t.url in ctl(place, server, "tunnels").stdout for t in client.tunnels(2))
 
 

@@ -48,7 +48,8 @@ static uint16_t tcp_low;
 
 static int set_up(void **state _unused_) {
         RegistryOptions options = {
-                .rules = { .domain = "t.example", .reserved = &no_names, .banned = &bad_names, .http_port = 80, .https_port = 443 },
+                .rules = { .domain = "t.example", .reserved = &no_names, .banned = &bad_names, .http_port = 80,
+                           .https_port = 443 },
                 .grace_usec = GRACE_USEC,
                 .park_usec = PARK_USEC,
                 .max_clients = 2,
