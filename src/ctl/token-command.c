@@ -11,6 +11,7 @@
 #include "ctl/commands.h"
 #include "ctl/token-file.h"
 #include "net/address.h"
+#include "proto/policy.h"
 
 #define TOKEN_BYTES 32
 #define HASH_BYTES 32 /* SHA-256 */
@@ -107,19 +108,37 @@ static int add(const CtlOptions *o, const Setup *s, const char *name, char **set
         return EXIT_SUCCESS;
 }
 
-/* Returns 0, or -EINVAL: it was told. */
+/* pgrokd would take no version of the file that has a wrong one, and go on with the one before. Returns 0, or
+ * a negative errno: it was told. */
+static int check_setting(Policy *p, const char *setting) {
+        _cleanup_free_ char *key = strdup(setting), *why = NULL;
+        char *value = key ? strchr(key, '=') : NULL;
+        int r;
+
+        if (!key || !token_setting_is_valid(setting)) {
+                fprintf(stderr, "pgrokctl: %s is not KEY=VALUE, such as max_tunnels=4\n", setting);
+                return -EINVAL;
+        }
+        *value = '\0';
+        r = policy_set(p, key, value + 1, &why);
+        if (r < 0)
+                fprintf(stderr, "pgrokctl: %s\n", why ? why : strerror(-r));
+        return r;
+}
+
+/* Returns 0, or a negative errno: it was told. */
 static int check_arguments(char **arguments) {
+        _cleanup_(policy_done) Policy policy = {};
+        int r = 0;
+
         if (!token_name_is_valid(arguments[0])) {
                 fprintf(stderr, "pgrokctl: a user's name has 1 to %d letters, digits or ._@-\n",
                         TOKEN_NAME_MAX);
                 return -EINVAL;
         }
-        for (char **setting = arguments + 1; *setting; setting++)
-                if (!token_setting_is_valid(*setting)) {
-                        fprintf(stderr, "pgrokctl: %s is not KEY=VALUE, such as max_tunnels=4\n", *setting);
-                        return -EINVAL;
-                }
-        return 0;
+        for (char **setting = arguments + 1; *setting && r >= 0; setting++)
+                r = check_setting(&policy, *setting);
+        return r;
 }
 
 int token_command_add(const CtlOptions *o, char **arguments) {

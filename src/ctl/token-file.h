@@ -12,7 +12,7 @@
 /* 1 to 64 letters, digits or ._@- */
 bool token_name_is_valid(const char *name);
 
-/* KEY=VALUE, as may stand behind a token: what it means is pgrokd's to check. */
+/* KEY=VALUE, as may stand behind a token; what it means is proto/policy.h's to check. */
 bool token_setting_is_valid(const char *setting);
 
 /* Adds LINE (without its end), which begins with NAME, behind the others. A file that isn't there is made,

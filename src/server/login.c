@@ -194,9 +194,10 @@ static const char *koding_admit(const Login *l, const Policy *p) {
 /* Whoever has that token may not use it everywhere, for ever, with each client and each certificate. */
 static int login_check(const Login *l, const User *user, char **ret_why) {
         const char *name = l->certificate_user, *why = l->is_koding ? koding_admit(l, &user->policy) : NULL;
+        Ip peer = address_ip(&l->spec.peer);
 
         if (!why && (!name || streq(name, user->name)))
-                return policy_admit(&user->policy, &l->spec.peer, time(NULL), ret_why);
+                return policy_admit(&user->policy, &peer, time(NULL), ret_why);
         *ret_why =
                 why ? strdup(why)
                     : str_format("The token is of another user than the certificate, which is of %s", name);

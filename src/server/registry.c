@@ -362,6 +362,7 @@ void registry_logout(Registry *r, const char *client_id, uint64_t session_id, ui
 /* The client's sessions are over; who may not come back is forgotten. */
 static void client_revoke(Registry *r, Client *c, User *successor, uint64_t now_usec) {
         _cleanup_free_ char *why = NULL;
+        Ip peer = address_ip(&c->peer);
 
         client_drop_tunnels(r, c, now_usec);
         if (!client_is_away(c)) {
@@ -369,7 +370,7 @@ static void client_revoke(Registry *r, Client *c, User *successor, uint64_t now_
                 c->away_usec = now_usec;
                 r->counts.clients--;
         }
-        if (successor && policy_admit(&successor->policy, &c->peer, time(NULL), &why) >= 0)
+        if (successor && policy_admit(&successor->policy, &peer, time(NULL), &why) >= 0)
                 client_set_user(c, successor);
         else {
                 HASH_DEL(r->clients, c);

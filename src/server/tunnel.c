@@ -6,23 +6,6 @@
 
 #include "base/str.h"
 
-static const char *const protocol_names[TUNNEL_PROTOCOL_MAX] = {
-        [TUNNEL_HTTP] = "http",
-        [TUNNEL_HTTPS] = "https",
-        [TUNNEL_TCP] = "tcp",
-};
-
-const char *tunnel_protocol_to_string(TunnelProtocol p) {
-        return protocol_names[p];
-}
-
-int tunnel_protocol_from_string(const char *s, size_t n) {
-        for (int p = 0; p < TUNNEL_PROTOCOL_MAX; p++)
-                if (str_equal_nocase(s, n, protocol_names[p]))
-                        return p;
-        return -EINVAL;
-}
-
 static int encode_http_auth(const char *http_auth, char **ret) {
         size_t n = strlen(http_auth);
 

@@ -9,10 +9,9 @@
 #include <stdint.h>
 
 #include "net/rate.h"
+#include "proto/tunnel-protocol.h"
 #include "server/client-label.h"
 #include "server/user.h"
-
-typedef enum TunnelProtocol { TUNNEL_HTTP, TUNNEL_HTTPS, TUNNEL_TCP, TUNNEL_PROTOCOL_MAX } TunnelProtocol;
 
 /* Names a session on any thread. Ids are never used twice; 0 is none. */
 typedef struct SessionName {
@@ -36,11 +35,6 @@ struct Tunnel {
         struct Client *client;     /* the registry's, under its lock while it has the tunnel */
         Tunnel *prev, *next;       /* of the same client; the main thread's */
 };
-
-const char *tunnel_protocol_to_string(TunnelProtocol p);
-
-/* Returns the protocol or -EINVAL. */
-int tunnel_protocol_from_string(const char *s, size_t n);
 
 /* With one reference. HTTP_AUTH: "user:password", or "". Returns 0 or -ENOMEM. */
 int tunnel_new(Tunnel **ret, TunnelProtocol protocol, const char *url, const char *host, uint16_t port,

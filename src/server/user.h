@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 
 #include "net/rate.h"
-#include "server/policy.h"
+#include "proto/policy.h"
 
 typedef struct User {
         atomic_uint n_refs;

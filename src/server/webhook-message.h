@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #include "proto/message.h"
-#include "server/policy.h"
+#include "proto/policy.h"
 
 #define WEBHOOK_REASON_BYTES_MAX 256 /* of a denial's, before it is escaped */
 

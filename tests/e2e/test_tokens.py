@@ -65,11 +65,15 @@ def test_the_list_shows_no_hash_and_revoking_leaves_the_rest(place):
 
 
 def test_what_is_wrong_is_told(place):
-    _, _, where = set_up(place)
+    tokens, _, where = set_up(place)
     for name in ("", "a b", "a#b", "x" * 65, "sha256:00"):
         assert "letters" in token(place, *where, "add", name, expected=2).stderr
     for setting in ("max_tunnels", "a=b c", "a=b\neve  sha256:00", "from=#"):
         assert "KEY=VALUE" in token(place, *where, "add", "alice", setting, expected=2).stderr
+    for settings, why in ((["max_tunnel=4"], "not known"), (["rate=fast"], "bytes a second"), (["expires=2027-02-30"], "a day"),
+                          (["rate=1M", "rate=2M"], "twice")):
+        assert why in token(place, *where, "add", "alice", *settings, expected=2).stderr
+    assert "alice" not in tokens.read_text(), "pgrokd would refuse the file"
     assert "/no/such" in token(place, *where, "--token-file", "/no/such/tokens", "add", "alice", expected=1).stderr
     assert "/no/such" in token(place, *where, "--token-file", "/no/such/tokens", "list", expected=1).stderr
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "server/policy.h"
+#include "proto/policy.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/str.h"
-#include "server/tunnel.h"
+#include "proto/tunnel-protocol.h"
 
 static Policy policy;
 
@@ -88,11 +88,10 @@ static void test_protocols_are_those_listed(void **state _unused_) {
 
 static void expect_admission(const char *address, int64_t now, const char *refusal) {
         _cleanup_free_ char *why = NULL;
-        Address written, peer;
+        Ip peer;
         int r;
 
-        assert_int_equal(address_parse(address, &written), 0);
-        address_set(&peer, &written.sa, written.length); /* as accept tells it */
+        assert_int_equal(ip_parse(address, strlen(address), &peer), 0);
         r = policy_admit(&policy, &peer, now, &why);
         assert_int_equal(r, refusal ? -EKEYREJECTED : 0);
         if (refusal)
@@ -101,23 +100,44 @@ static void expect_admission(const char *address, int64_t now, const char *refus
 
 static void test_clients_come_from_the_networks_listed(void **state _unused_) {
         set("from", "192.0.2.0/24,2001:db8::/32");
-        expect_admission("192.0.2.7:1", 0, NULL);
-        expect_admission("[::ffff:192.0.2.7]:1", 0, NULL);
-        expect_admission("[2001:db8:1::1]:1", 0, NULL);
-        expect_admission("192.0.3.1:1", 0, "192.0.3.1");
-        expect_admission("[::ffff:192.0.3.1]:1", 0, "192.0.3.1");
-        expect_admission("[2001:db9::1]:1", 0, "2001:db9::1");
+        expect_admission("192.0.2.7", 0, NULL);
+        expect_admission("::ffff:192.0.2.7", 0, NULL);
+        expect_admission("2001:db8:1::1", 0, NULL);
+        expect_admission("192.0.3.1", 0, "192.0.3.1");
+        expect_admission("::ffff:192.0.3.1", 0, "192.0.3.1");
+        expect_admission("2001:db9::1", 0, "2001:db9::1");
 }
 
 static void test_the_last_day_counts_to_its_end(void **state _unused_) {
         const int64_t begin = 1801353600; /* 2027-01-31 */
 
         set("expires", "2027-01-31");
-        expect_admission("192.0.2.1:1", begin, NULL);
-        expect_admission("192.0.2.1:1", begin + 86399, NULL);
-        expect_admission("192.0.2.1:1", begin + 86400, "2027-01-31");
+        expect_admission("192.0.2.1", begin, NULL);
+        expect_admission("192.0.2.1", begin + 86399, NULL);
+        expect_admission("192.0.2.1", begin + 86400, "2027-01-31");
         assert_false(policy_is_expired(&policy, begin + 86399));
         assert_true(policy_is_expired(&policy, begin + 86400));
+}
+
+static void test_days_are_those_of_the_calendar(void **state _unused_) {
+        static const struct {
+                const char *day;
+                int64_t end_sec;
+        } days[] = {
+                { "1970-01-01", 86400 },       { "1999-12-31", 946684800 },    { "2000-02-29", 951868800 },
+                { "2024-02-29", 1709251200 },  { "2026-12-31", 1798761600 },   { "2038-01-19", 2147558400 },
+                { "2100-02-28", 4107542400 },  { "9999-12-31", 253402300800 },
+        };
+        static const char *const none[] = { "1969-12-31", "2023-02-29", "2100-02-29", "2024-04-31", "2024-00-10", "2024-01-00",
+                                            "2024-1-10", " 024-01-10", "2024-01-1x", "2024-01", "", "+024-01-10" };
+
+        for (size_t i = 0; i < ELEMENTSOF(days); i++) {
+                tear_down(NULL);
+                set("expires", days[i].day);
+                assert_int_equal(policy.expires_sec, days[i].end_sec);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(none); i++)
+                expect_fault("expires", none[i], "a day");
 }
 
 static void test_numbers_are_kept(void **state _unused_) {
@@ -174,6 +194,7 @@ int main(void) {
                 policy_test(test_protocols_are_those_listed),
                 policy_test(test_clients_come_from_the_networks_listed),
                 policy_test(test_the_last_day_counts_to_its_end),
+                policy_test(test_days_are_those_of_the_calendar),
                 policy_test(test_numbers_are_kept),
                 policy_test(test_faults_say_how_it_is_written),
                 policy_test(test_a_key_stands_there_once),

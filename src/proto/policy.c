@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "server/policy.h"
+#include "proto/policy.h"
 
 #include <errno.h>
-#include <time.h>
 
 #include "base/parse.h"
 #include "base/str.h"
 #include "proto/hostname.h"
-#include "server/tunnel.h"
+#include "proto/tunnel-protocol.h"
 
 #define PREFIX_LENGTH_MAX 31 /* a random name fits behind it */
 #define PORT_RANGES_MAX 1000
@@ -136,19 +135,45 @@ static int set_from(Policy *p, const char *value) {
         return cidr_list_add(&p->from, value);
 }
 
+/* From 1970-01-01 to a day of the Gregorian calendar, whose year begins in March here. */
+static int64_t count_days(int64_t year, unsigned month, unsigned day) {
+        unsigned from_march = (month + 9) % 12;
+
+        year -= from_march / 10;
+        return 365 * year + year / 4 - year / 100 + year / 400 + (from_march * 306 + 5) / 10 + day - 1 - 719468;
+}
+
+/* Year, month and day of "YYYY-MM-DD"; returns false when it isn't that. */
+static bool read_day(const char *s, unsigned ret[static 3]) {
+        static const char form[] = "YYYY-MM-DD";
+        unsigned n = 0;
+
+        for (size_t i = 0; i < strlen(form); i++) {
+                bool is_hyphen = form[i] == '-';
+
+                if (is_hyphen ? s[i] != '-' : s[i] < '0' || s[i] > '9')
+                        return false;
+                if (is_hyphen)
+                        n++;
+                else
+                        ret[n] = ret[n] * 10 + (unsigned) (s[i] - '0');
+        }
+        return s[strlen(form)] == '\0';
+}
+
 /* Through the end of that day (UTC). */
 static int set_expires(Policy *p, const char *value) {
-        struct tm day = {}, same;
-        const char *end = strlen(value) == strlen("YYYY-MM-DD") ? strptime(value, "%Y-%m-%d", &day) : NULL;
-        time_t t;
+        unsigned date[3] = {};
+        int64_t day, next_month;
 
-        if (!end || *end != '\0')
+        if (!read_day(value, date) || date[0] < 1970 || date[1] < 1 || date[1] > 12 || date[2] < 1)
                 return -EINVAL;
-        same = day;
-        t = timegm(&same);
-        if (same.tm_mday != day.tm_mday || t <= 0) /* there is no such day */
+        day = count_days(date[0], date[1], date[2]);
+        next_month = count_days(date[0] + date[1] / 12, date[1] % 12 + 1, 1);
+        if (day >= next_month) /* there is no such day */
                 return -EINVAL;
-        p->expires_sec = t + SEC_PER_DAY;
+        strcpy(p->last_day, value);
+        p->expires_sec = (day + 1) * SEC_PER_DAY;
         return 0;
 }
 
@@ -259,26 +284,15 @@ bool policy_is_expired(const Policy *p, int64_t now_sec) {
         return p->expires_sec != 0 && now_sec >= p->expires_sec;
 }
 
-static char *explain_expired(const Policy *p) {
-        time_t last_day = p->expires_sec - SEC_PER_DAY;
-        struct tm day;
-        char text[32];
-
-        gmtime_r(&last_day, &day);
-        strftime(text, sizeof(text), "%Y-%m-%d", &day);
-        return str_format("This token was valid until %s (UTC); ask the server's administrator for more time",
-                          text);
-}
-
-int policy_admit(const Policy *p, const Address *peer, int64_t now_sec, char **ret_why) {
-        char text[ADDRESS_TEXT_MAX], *why;
-        Ip ip = address_ip(peer);
+int policy_admit(const Policy *p, const Ip *peer, int64_t now_sec, char **ret_why) {
+        char text[IP_TEXT_MAX], *why;
 
         if (policy_is_expired(p, now_sec))
-                why = explain_expired(p);
-        else if (p->from.n > 0 && !cidr_list_contains(&p->from, &ip))
-                why = str_format("This token may not be used from the address %s",
-                                 address_format_ip(peer, text));
+                why = str_format("This token was valid until %s (UTC); ask the server's administrator for more "
+                                 "time",
+                                 p->last_day);
+        else if (p->from.n > 0 && !cidr_list_contains(&p->from, peer))
+                why = str_format("This token may not be used from the address %s", ip_format(peer, text));
         else
                 return 0;
         if (!why)

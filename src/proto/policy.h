@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 #include "base/config-key.h"
-#include "net/address.h"
 #include "proto/cidr.h"
 
 typedef enum PolicyKoding { POLICY_KODING_NO, POLICY_KODING_TLS, POLICY_KODING_PLAIN } PolicyKoding;
@@ -34,6 +33,7 @@ typedef struct Policy {
         uint64_t rate;                         /* bytes a second; 0: any */
         CidrList from;                         /* where its clients may come from */
         int64_t expires_sec;                   /* UNIX time: the first second in which it is over; 0: never */
+        char last_day[sizeof("YYYY-MM-DD")];   /* the day before that */
         PolicyKoding koding;
 } Policy;
 
@@ -53,7 +53,7 @@ bool policy_is_expired(const Policy *p, int64_t now_sec);
 
 /* Whether a client may come from PEER at NOW (UNIX time). Returns 0, -EKEYREJECTED with *RET_WHY a sentence
  * for the client, owned by the caller, or -ENOMEM. */
-int policy_admit(const Policy *p, const Address *peer, int64_t now_sec, char **ret_why);
+int policy_admit(const Policy *p, const Ip *peer, int64_t now_sec, char **ret_why);
 
 /* What may be had, for sentences: "a, b-*". Owned by the caller, or NULL when memory is out. */
 char *policy_list_subdomains(const Policy *p);
