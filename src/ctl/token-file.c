@@ -15,8 +15,8 @@
 
 typedef struct TokenFile {
         char *path;      /* owned; not a link */
-        char *temporary; /* owned */
-        int lock;        /* owned: the folder */
+        char *temporary; /* owned: beside it */
+        int fd;          /* owned: the temporary, locked; -1 once it is the file */
         char *text;      /* owned */
         size_t n;
         uid_t uid;
@@ -43,10 +43,36 @@ bool token_setting_is_valid(const char *setting) {
 }
 
 static void token_file_done(TokenFile *f) {
+        if (f->fd >= 0)
+                (void) unlink(f->temporary);
+        safe_close(f->fd);
         free(f->path);
         free(f->temporary);
         free(f->text);
-        safe_close(f->lock);
+}
+
+/* ---- the lock ---- */
+
+static bool file_is_at(int fd, const char *path) {
+        struct stat ours, there;
+
+        return fstat(fd, &ours) >= 0 && lstat(path, &there) >= 0 && ours.st_dev == there.st_dev &&
+               ours.st_ino == there.st_ino;
+}
+
+/* The temporary file is the lock, because nobody else may open it: whoever may read a folder can lock that for
+ * ever. What an interrupted writer has left is taken over. */
+static int token_file_lock(TokenFile *f) {
+        for (;;) {
+                _cleanup_close_ int fd = open(f->temporary, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+                if (fd < 0 || flock(fd, LOCK_EX) < 0)
+                        return -errno;
+                if (file_is_at(fd, f->temporary)) { /* else it has become the file meanwhile, or is gone */
+                        f->fd = TAKE_FD(fd);
+                        return 0;
+                }
+        }
 }
 
 /* ---- reading ---- */
@@ -81,19 +107,17 @@ static void token_file_init(TokenFile *f) {
 
 /* To be done in any case. */
 static int token_file_open(TokenFile *ret, const char *path) {
-        _cleanup_free_ char *folder = NULL;
         int r;
 
-        *ret = (TokenFile) { .path = realpath(path, NULL), .lock = -1 };
+        *ret = (TokenFile) { .path = realpath(path, NULL), .fd = -1 };
         if (!ret->path && errno == ENOENT)
                 ret->path = strdup(path);
-        folder = ret->path ? strdup(ret->path) : NULL;
         ret->temporary = ret->path ? str_format("%s.new", ret->path) : NULL;
-        if (!folder || !ret->temporary)
+        if (!ret->temporary)
                 return -errno;
-        ret->lock = open(dirname(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (ret->lock < 0 || flock(ret->lock, LOCK_EX) < 0)
-                return -errno;
+        r = token_file_lock(ret);
+        if (r < 0)
+                return r;
         token_file_init(ret);
         r = token_file_read(ret);
         return r == -ENOENT ? 0 : r;
@@ -139,29 +163,34 @@ static int write_all(int fd, const char *data, size_t n) {
 
 /* With the owner and the mode of the old one before a byte is in it. */
 static int write_temporary(const TokenFile *f) {
-        _cleanup_close_ int fd = -1;
         int r;
 
-        (void) unlink(f->temporary); /* of a writer that was interrupted: we hold the lock */
-        fd = open(f->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (fd < 0 || fchown(fd, f->uid, f->gid) < 0 || fchmod(fd, f->mode) < 0)
+        if (ftruncate(f->fd, 0) < 0 || fchown(f->fd, f->uid, f->gid) < 0 || fchmod(f->fd, f->mode) < 0)
                 return -errno;
-        r = write_all(fd, f->text, f->n);
+        r = write_all(f->fd, f->text, f->n);
         if (r < 0)
                 return r;
-        return fsync(fd) < 0 ? -errno : 0;
+        return fsync(f->fd) < 0 ? -errno : 0;
 }
 
-static int token_file_write(const TokenFile *f) {
+static void sync_folder(const TokenFile *f) {
+        _cleanup_free_ char *copy = strdup(f->path);
+        _cleanup_close_ int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+        if (fd >= 0)
+                (void) fsync(fd);
+}
+
+static int token_file_write(TokenFile *f) {
         int r = write_temporary(f);
 
-        if (r >= 0 && rename(f->temporary, f->path) < 0)
-                r = -errno;
         if (r < 0)
-                (void) unlink(f->temporary);
-        else
-                (void) fsync(f->lock);
-        return r;
+                return r;
+        if (rename(f->temporary, f->path) < 0)
+                return -errno;
+        f->fd = safe_close(f->fd);
+        sync_folder(f);
+        return 0;
 }
 
 static int append_line(TokenFile *f, const char *line) {

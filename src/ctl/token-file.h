@@ -2,7 +2,7 @@
 #pragma once
 
 /* pgrokd's token file, edited by whole lines: what isn't ours to change stays byte for byte. One writer at a
- * time (a lock on the folder); readers see the old file or the new one. */
+ * time, who locks the temporary file beside it; readers see the old file or the new one. */
 
 #include "base/config-key.h"
 

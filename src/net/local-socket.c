@@ -13,8 +13,8 @@
 #include "base/str.h"
 
 /* The socket is made under another name, with its rights, and renamed: it is never there half done, and what
- * it replaces is replaced at once. The folder's lock keeps two programs that start from taking the same stale
- * one. */
+ * it replaces is replaced at once. A lock keeps two programs that start from taking the same stale one: a file's,
+ * since anybody who may read a folder can lock that, for ever. */
 
 #define LOCAL_SOCKET_BACKLOG 64
 #define GROUP_BYTES 65536 /* of the group's entry in the database */
@@ -87,18 +87,23 @@ static int replace(LocalSocket *l, const char *group) {
         return 0;
 }
 
-/* Returns the folder of PATH, locked, or a negative errno. */
-static int lock_folder(const char *path) {
+static int make_folder(const char *path) {
         _cleanup_free_ char *copy = strdup(path);
-        _cleanup_close_ int fd = -1;
-        const char *folder;
 
         if (!copy)
                 return -ENOMEM;
-        folder = dirname(copy);
-        if (mkdir(folder, 0755) < 0 && errno != EEXIST)
-                return -errno;
-        fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return mkdir(dirname(copy), 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+/* Returns a locked descriptor, or a negative errno. */
+static int lock_path(const char *path) {
+        _cleanup_free_ char *lock = str_format("%s.lock", path);
+        _cleanup_close_ int fd = -1;
+        int r = lock ? make_folder(path) : -ENOMEM;
+
+        if (r < 0)
+                return r;
+        fd = open(lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0 || flock(fd, LOCK_EX) < 0)
                 return -errno;
         return TAKE_FD(fd);
@@ -112,7 +117,7 @@ int local_socket_bind(LocalSocket *ret, const char *path, const char *group) {
 
         if (fd < 0 || !copy)
                 return fd < 0 ? -errno : -ENOMEM;
-        lock = lock_folder(path);
+        lock = lock_path(path);
         r = lock < 0 ? lock : replace(&l, group);
         if (r < 0)
                 return r;

@@ -6,7 +6,9 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/str.h"
@@ -91,6 +93,50 @@ static void test_owner_and_mode_stay(void **state _unused_) {
         assert_int_not_equal(after.st_ino, before.st_ino);
 }
 
+static void expect_no_temporary(void) {
+        _cleanup_free_ char *temporary = str_format("%s.new", path);
+
+        assert_int_equal(access(temporary, F_OK), -1);
+}
+
+/* Anybody may lock a folder that everybody reads. */
+static void test_who_locks_the_folder_holds_up_nobody(void **state _unused_) {
+        _cleanup_close_ int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        assert_int_equal(flock(fd, LOCK_EX), 0);
+        alarm(10);
+        assert_int_equal(token_file_add(path, "alice", "alice sha256:00"), 0);
+        assert_int_equal(token_file_add(path, "bob", "bob sha256:01"), 0);
+        assert_int_equal(token_file_remove(path, "alice"), 0);
+        alarm(0);
+        expect_tokens("bob sha256:01\n");
+        expect_no_temporary();
+}
+
+static void test_what_an_interrupted_writer_left_is_taken_over(void **state _unused_) {
+        _cleanup_free_ char *temporary = str_format("%s.new", path);
+        _cleanup_close_ int fd = open(temporary, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+        assert_int_equal(write(fd, "half a li", 9), 9);
+        write_tokens("bob sha256:01\n");
+        assert_int_equal(token_file_add(path, "bob", "bob sha256:02"), -EEXIST);
+        expect_no_temporary();
+        fd = safe_close(fd);
+        fd = open(temporary, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        assert_int_equal(write(fd, "half a li", 9), 9);
+        assert_int_equal(token_file_add(path, "alice", "alice sha256:00"), 0);
+        expect_tokens("bob sha256:01\nalice sha256:00\n");
+        expect_no_temporary();
+}
+
+static void test_a_link_in_the_temporary_s_place_is_not_followed(void **state _unused_) {
+        _cleanup_free_ char *temporary = str_format("%s.new", path), *other = str_format("%s.other", path);
+
+        safe_close(open(other, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+        assert_int_equal(symlink(other, temporary), 0);
+        assert_int_equal(token_file_add(path, "alice", "alice sha256:00"), -ELOOP);
+}
+
 static void test_a_link_stays_one(void **state _unused_) {
         _cleanup_free_ char *link = str_format("%s/link", folder);
         struct stat st;
@@ -133,6 +179,9 @@ int main(void) {
                 file_test(test_a_name_has_one_line),
                 file_test(test_a_file_is_made_that_others_do_not_read),
                 file_test(test_owner_and_mode_stay),
+                file_test(test_who_locks_the_folder_holds_up_nobody),
+                file_test(test_what_an_interrupted_writer_left_is_taken_over),
+                file_test(test_a_link_in_the_temporary_s_place_is_not_followed),
                 file_test(test_a_link_stays_one),
                 file_test(test_lists_show_no_hash),
                 cmocka_unit_test(test_settings_can_not_break_out_of_their_line),

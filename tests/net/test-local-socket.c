@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -76,6 +77,21 @@ static void test_a_stale_socket_is_replaced(void **state _unused_) {
         local_socket_done(&l);
 }
 
+static void test_who_locks_the_folder_holds_up_nobody(void **state _unused_) {
+        _cleanup_free_ char *run = str_format("%s/run", folder);
+        _cleanup_close_ int fd = -1;
+        LocalSocket l = {};
+
+        assert_int_equal(mkdir(run, 0755), 0);
+        fd = open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_int_equal(flock(fd, LOCK_EX), 0);
+        alarm(10);
+        assert_int_equal(local_socket_bind(&l, path, NO_GROUP), 0);
+        alarm(0);
+        visit();
+        local_socket_done(&l);
+}
+
 static void test_what_is_no_socket_stays(void **state _unused_) {
         _cleanup_free_ char *run = str_format("%s/run", folder);
         LocalSocket l = {};
@@ -102,6 +118,7 @@ int main(void) {
                 socket_test(test_the_socket_has_its_rights_and_goes_with_its_owner),
                 socket_test(test_a_live_socket_is_left_to_its_owner),
                 socket_test(test_a_stale_socket_is_replaced),
+                socket_test(test_who_locks_the_folder_holds_up_nobody),
                 socket_test(test_what_is_no_socket_stays),
                 socket_test(test_a_path_that_is_too_long_is_refused),
         };
