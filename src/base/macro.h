@@ -39,6 +39,14 @@
                 _taken_;                        \
         })
 
+/* Exchanges two variables of one type. */
+#define SWAP(a, b)                              \
+        ({                                      \
+                __typeof__(a) _a_ = (a);        \
+                (a) = (b);                      \
+                (b) = _a_;                      \
+        })
+
 /* Closes FD unless it is negative; keeps errno. Returns -1, to be assigned. */
 int safe_close(int fd);
 

@@ -376,6 +376,13 @@ int webhook_new(Webhook **ret, Worker *w, const WebhookOptions *o, char **ret_wh
         return 0;
 }
 
+void webhook_swap_options(Webhook *a, Webhook *b) {
+        SWAP(a->url, b->url);
+        SWAP(a->ca_file, b->ca_file);
+        SWAP(a->secret, b->secret);
+        SWAP(a->timeout_usec, b->timeout_usec);
+}
+
 Webhook *webhook_free(Webhook *h) {
         if (!h)
                 return NULL;

@@ -52,6 +52,9 @@ int webhook_sign(const char *secret, int64_t unix_time, const char *body,
  * loop: W */
 int webhook_new(Webhook **ret, Worker *w, const WebhookOptions *o, char **ret_why);
 
+/* From their next calls on each is as the other was made. */
+void webhook_swap_options(Webhook *a, Webhook *b);
+
 /* Forgets all calls. Takes NULL; returns NULL. */
 Webhook *webhook_free(Webhook *h);
 

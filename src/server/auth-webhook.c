@@ -356,6 +356,15 @@ static void hook_auth_forget(Auth *auth, const char *user) {
                 question_unlist(q);
 }
 
+/* What was answered by the old configuration is asked anew. */
+static void hook_auth_take(Auth *auth, Auth *newer) {
+        HookAuth *a = hook_auth(auth), *n = hook_auth(newer);
+
+        hook_auth_forget(auth, NULL);
+        webhook_swap_options(a->hook, n->hook);
+        SWAP(a->cache, n->cache);
+}
+
 static void hook_auth_free(Auth *auth) {
         HookAuth *a = hook_auth(auth);
 
@@ -371,6 +380,7 @@ static const AuthOps hook_auth_ops = {
         .cancel = hook_auth_cancel,
         .logout = hook_auth_logout,
         .forget = hook_auth_forget,
+        .take = hook_auth_take,
         .free = hook_auth_free,
 };
 

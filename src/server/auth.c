@@ -36,8 +36,19 @@ void auth_poll(Auth *a) {
                 a->ops->poll(a);
 }
 
-int auth_reload(Auth *a) {
-        return a->ops->reload ? a->ops->reload(a) : 0;
+bool auth_is_same_method(const Auth *a, const Auth *b) {
+        return a->ops == b->ops;
+}
+
+Auth *auth_replace(Auth *a, Auth *newer) {
+        if (!auth_is_same_method(a, newer)) {
+                auth_free(a);
+                return newer;
+        }
+        if (a->ops->take)
+                a->ops->take(a, newer);
+        auth_free(newer);
+        return a;
 }
 
 void auth_set_revoked_fn(Auth *a, AuthRevokedFn fn, void *userdata) {

@@ -52,8 +52,9 @@ typedef struct AuthOps {
         void (*forget)(Auth *a, const char *user);
         /* Several times a second: look whether something has changed. NULL: nothing can. */
         void (*poll)(Auth *a);
-        /* Somebody asks for what is new; logs what is wrong with it. Returns 0 or -EINVAL. NULL: as above. */
-        int (*reload)(Auth *a);
+        /* Goes on as NEWER, of the same method, was configured, and takes what it needs from that. NULL: there
+         * is nothing to configure. */
+        void (*take)(Auth *a, Auth *newer);
         /* Calls a->known with each user. NULL: they aren't known before they log in. */
         void (*tell_known)(Auth *a);
         void (*free)(Auth *a);
@@ -87,7 +88,13 @@ AuthPending *auth_cancel(AuthPending *p);
 void auth_logout(Auth *a, const AuthClient *c);
 void auth_forget(Auth *a, const char *user);
 void auth_poll(Auth *a);
-int auth_reload(Auth *a);
+
+/* Brings NEWER into force, which it owns, and returns what is in force then. If both are of one method, that
+ * is A: questions go on, and so does each user that NEWER knows as A did. Else A is freed and nobody is known;
+ * it must have nothing pending. */
+Auth *auth_replace(Auth *a, Auth *newer);
+
+bool auth_is_same_method(const Auth *a, const Auth *b);
 
 /* FN is called when a user is revoked; never from within a question. */
 void auth_set_revoked_fn(Auth *a, AuthRevokedFn fn, void *userdata);

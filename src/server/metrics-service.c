@@ -90,13 +90,14 @@ static void on_metrics_request(HttpExchange *x, const HttpRequest *r, void *user
                 answer_text(x, 404, plain, strdup("There are /metrics and /healthz\n"));
 }
 
-int metrics_service_open(Server *s) {
-        const char *where = s->snapshot->config->metrics_listen;
+int metrics_service_new(HttpService **ret, Server *s, const char *where) {
         Address address;
 
-        if (str_is_empty(where))
+        if (str_is_empty(where)) {
+                *ret = NULL;
                 return 0;
+        }
         if (address_parse(where, &address) < 0)
                 return -EINVAL; /* the configuration was checked */
-        return http_service_new_tcp(&s->metrics, s->main, &address, on_metrics_request, s);
+        return http_service_new_tcp(ret, s->main, &address, on_metrics_request, s);
 }

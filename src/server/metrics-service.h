@@ -5,6 +5,5 @@
 
 #include "server/server.h"
 
-/* Listens where the configuration says, if it does. Fills S->metrics. Returns 0 or a negative errno. loop:
- * main */
-int metrics_service_open(Server *s);
+/* Listens at WHERE; NULL or "": nowhere, *RET becomes NULL. Returns 0 or a negative errno. loop: main */
+int metrics_service_new(HttpService **ret, Server *s, const char *where);

@@ -35,6 +35,17 @@ int registry_new(Registry **ret, const RegistryOptions *options) {
         return 0;
 }
 
+void registry_set_options(Registry *r, const RegistryOptions *options) {
+        pthread_rwlock_wrlock(&r->lock);
+        r->options = *options;
+        if (r->next_port < options->rules.tcp_low || r->next_port > options->rules.tcp_high)
+                r->next_port = options->rules.tcp_low;
+        for (Client *c = r->clients; c; c = c->hh.next)
+                for (Tunnel *t = c->tunnels; t; t = t->next)
+                        rate_set(&t->rate, options->rate_per_tunnel);
+        pthread_rwlock_unlock(&r->lock);
+}
+
 void registry_set_change_fn(Registry *r, RegistryChangeFn fn, void *userdata) {
         r->on_change = fn;
         r->userdata = userdata;
@@ -423,6 +434,15 @@ User *registry_find_expired(Registry *r, int64_t now_sec) {
                         expired = user_ref(c->user);
         pthread_rwlock_unlock(&r->lock);
         return expired;
+}
+
+User *registry_find_user(Registry *r) {
+        User *user;
+
+        pthread_rwlock_rdlock(&r->lock);
+        user = r->clients ? user_ref(r->clients->user) : NULL;
+        pthread_rwlock_unlock(&r->lock);
+        return user;
 }
 
 /* ---- granting ---- */

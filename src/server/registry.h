@@ -31,8 +31,12 @@ typedef struct RegistryOptions {
         uint64_t rate_per_tunnel; /* bytes a second; 0: any */
 } RegistryOptions;
 
-/* OPTIONS are copied, what they borrow outlives the registry. Returns 0 or a negative errno. */
+/* OPTIONS are copied, what they borrow outlives them. Returns 0 or a negative errno. */
 int registry_new(Registry **ret, const RegistryOptions *options);
+
+/* What is asked for from now on is judged by OPTIONS; what was granted stays. The rate is that of all tunnels.
+ * As above. loop: main */
+void registry_set_options(Registry *r, const RegistryOptions *options);
 
 /* Takes NULL; returns NULL. */
 Registry *registry_free(Registry *r);
@@ -97,6 +101,9 @@ User *registry_find_user(Registry *r, const char *label);
 
 /* A user of a known client whose time is over at NOW (UNIX time): a reference, or NULL. */
 User *registry_find_expired(Registry *r, int64_t now_sec);
+
+/* A user of a known client: a reference, or NULL: there is none. */
+User *registry_find_user(Registry *r);
 
 typedef struct TunnelGrant {
         Tunnel *tunnel; /* a reference */

@@ -14,6 +14,7 @@
 #include "server/koding-online.h"
 #include "server/login.h"
 #include "server/metrics-service.h"
+#include "server/reload.h"
 #include "server/revoke.h"
 #include "server/stopper.h"
 #include "server/tunnel-request.h"
@@ -121,24 +122,14 @@ static void server_stop(Server *s, int signal) {
                 _exit(EXIT_FAILURE); /* no memory to stop in an orderly way */
 }
 
-int server_reload(Server *s _unused_, char **ret_why) {
-        *ret_why = strdup("This version reads its configuration at the start only; restart it for a new one");
-        return -EOPNOTSUPP;
-}
-
-static void server_reload_and_log(Server *s) {
-        _cleanup_free_ char *why = NULL;
-        int r = server_reload(s, &why);
-
-        if (r < 0)
-                log_warning("%s", why ? why : strerror(-r));
-}
-
 static void on_server_signal(uv_signal_t *handle, int signal) {
+        char *why = NULL;
+
         if (signal == SIGHUP)
-                server_reload_and_log(handle->data);
+                (void) server_reload(handle->data, &why); /* logs */
         else
                 server_stop(handle->data, signal);
+        free(why);
 }
 
 static int server_catch_signals(Server *s) {
@@ -159,7 +150,7 @@ static int server_catch_signals(Server *s) {
 
 /* ---- start ---- */
 
-static void server_log_faults(const ConfigList *faults) {
+void server_log_faults(const ConfigList *faults) {
         for (size_t i = 0; i < faults->n; i++)
                 log_error("%s", faults->items[i]);
 }
@@ -178,10 +169,17 @@ static void on_server_watch(void *userdata) {
 
         auth_poll(s->auth);
         revoke_expired(s);
+        if (!s->stopper)
+                reload_look_at_credentials(s);
 }
 
 static void on_user_revoked(User *user, User *successor, const char *why, void *userdata) {
         revoke_user(userdata, user, successor, why);
+}
+
+void server_listen_to_auth(Server *s) {
+        auth_set_revoked_fn(s->auth, on_user_revoked, s);
+        auth_set_known_fn(s->auth, koding_on_known, s);
 }
 
 static int server_set_up_auth(Server *s) {
@@ -196,51 +194,23 @@ static int server_set_up_auth(Server *s) {
                 r = timer_new(&s->watch, s->main, on_server_watch, s);
         if (r >= 0)
                 timer_start_every(s->watch, AUTH_POLL_USEC);
-        if (r >= 0)
-                auth_set_revoked_fn(s->auth, on_user_revoked, s);
         server_log_faults(&faults);
         config_list_done(&faults);
         return r;
 }
 
-/* The port that URLs say: of the first address. */
-static uint16_t port_of(const Address *address) {
-        return address ? address_port(address) : 0;
-}
-
-/* Borrows from SNAPSHOT. */
-static RegistryOptions registry_options(const Snapshot *snapshot) {
-        const ServerConfig *c = snapshot->config;
-        const Address *http = snapshot_address(snapshot, LISTEN_HTTP);
-
-        return (RegistryOptions) {
-                .rules = {
-                        .domain = c->domain,
-                        .reserved = &c->reserved_names,
-                        .banned = &c->banned_names,
-                        .http_port = port_of(http),
-                        .https_port = port_of(snapshot_address(snapshot, LISTEN_HTTPS)),
-                        .tcp_low = c->tcp_low,
-                        .tcp_high = c->tcp_high,
-                },
-                /* tcp tunnels are for those who may reach the http tunnels */
-                .tcp_address = http ? *http : *snapshot_address(snapshot, LISTEN_TUNNEL),
-                .grace_usec = c->grace_usec,
-                .park_usec = c->park_usec,
-                .max_clients = c->max_clients,
-                .max_tunnels_per_client = c->max_tunnels_per_client,
-                .rate_per_tunnel = c->rate_per_tunnel,
-        };
-}
-
 static int server_set_up_registry(Server *s) {
-        RegistryOptions options = registry_options(s->snapshot);
+        RegistryOptions options = snapshot_registry_options(s->snapshot);
 
         return registry_new(&s->registry, &options);
 }
 
+unsigned server_wanted_shards(const ServerConfig *c) {
+        return c->n_workers > 0 ? (unsigned) c->n_workers : uv_available_parallelism();
+}
+
 static int server_make_shards(Server *s) {
-        unsigned n = s->snapshot->config->n_workers > 0 ? (unsigned) s->snapshot->config->n_workers : uv_available_parallelism();
+        unsigned n = server_wanted_shards(s->snapshot->config);
 
         s->shards = new0(Shard, n);
         if (!s->shards)
@@ -290,6 +260,15 @@ static void server_open_state(Server *s) {
         server_update_sweep(s);
 }
 
+static int server_set_up_metrics(Server *s) {
+        const char *where = s->snapshot->config->metrics_listen;
+        int r = metrics_service_new(&s->metrics, s, where);
+
+        if (r < 0)
+                log_error("Can't listen on %s: %s", where, strerror(-r));
+        return r;
+}
+
 static int server_set_up(Server *s, ServerConfig *config) {
         int r = worker_new(&s->main, UINT_MAX);
 
@@ -303,17 +282,16 @@ static int server_set_up(Server *s, ServerConfig *config) {
         if (r >= 0)
                 r = server_set_up_registry(s);
         if (r >= 0)
-                auth_set_known_fn(s->auth, koding_on_known, s);
-        if (r >= 0)
                 r = timer_new(&s->sweep, s->main, on_server_sweep, s);
         if (r >= 0)
                 server_open_state(s);
-        if (r >= 0) {
-                r = metrics_service_open(s);
-                if (r < 0)
-                        log_error("Can't listen on %s: %s", s->snapshot->config->metrics_listen, strerror(-r));
-        }
-        return r < 0 ? r : server_make_shards(s);
+        if (r >= 0)
+                r = server_set_up_metrics(s);
+        if (r < 0)
+                return r;
+        server_listen_to_auth(s);
+        reload_watch_credentials(s);
+        return server_make_shards(s);
 }
 
 static void on_shard_start(Worker *w, Mail *mail) {

@@ -3,6 +3,7 @@
 
 /* The server as a whole: what its threads share, and the main thread's own affairs. */
 
+#include "base/file-watch.h"
 #include "net/http-service.h"
 #include "net/timer.h"
 #include "server/attempts.h"
@@ -19,6 +20,7 @@ typedef struct Login Login;
 typedef struct TunnelRequest TunnelRequest;
 
 #define SERVER_SIGNALS_MAX 3
+#define SERVER_CREDENTIALS_MAX 3 /* files: certificate, key, CA */
 
 typedef struct Server {
         /* shared, immutable while the workers run */
@@ -48,6 +50,7 @@ typedef struct Server {
         bool draining;    /* it stops because somebody asked for it, and has much time */
         Timer *sweep;     /* owned; runs while something is reserved */
         Timer *watch;     /* owned: for what changes by itself */
+        FileWatch credentials[SERVER_CREDENTIALS_MAX];
         int64_t expiry_day; /* UNIX time, in days: when it was looked for what has expired */
         uv_signal_t signals[SERVER_SIGNALS_MAX];
 } Server;
@@ -70,9 +73,18 @@ void server_retry_parked(const Server *s);
 /* Something may be reserved now, which has its end. */
 void server_update_sweep(Server *s);
 
-/* Reads the configuration again. Returns 0, or a negative errno with *RET_WHY, a sentence owned by the
- * caller, or NULL. */
+/* Reads the configuration again, and applies what is different; if anything is wrong with it, nothing. Logs,
+ * and tells systemd. Returns 0, or a negative errno with *RET_WHY, a line a fault, owned by the caller, or
+ * NULL. reload.c */
 int server_reload(Server *s, char **ret_why);
+
+void server_log_faults(const ConfigList *faults);
+
+/* What S->auth has to say about users comes to S. */
+void server_listen_to_auth(Server *s);
+
+/* How many workers C asks for. */
+unsigned server_wanted_shards(const ServerConfig *c);
 
 /* Takes no more clients and visitors, and ends with the last visitor, or after limits.drain. Returns 0, also
  * if it stops already, or -ENOMEM. */

@@ -231,6 +231,35 @@ const Address *snapshot_address(const Snapshot *s, ListenerKind kind) {
 
 /* ---- the whole ---- */
 
+/* The port that URLs say: of the first address. */
+static uint16_t port_of(const Address *address) {
+        return address ? address_port(address) : 0;
+}
+
+RegistryOptions snapshot_registry_options(const Snapshot *s) {
+        const ServerConfig *c = s->config;
+        const Address *http = snapshot_address(s, LISTEN_HTTP);
+
+        return (RegistryOptions) {
+                .rules = {
+                        .domain = c->domain,
+                        .reserved = &c->reserved_names,
+                        .banned = &c->banned_names,
+                        .http_port = port_of(http),
+                        .https_port = port_of(snapshot_address(s, LISTEN_HTTPS)),
+                        .tcp_low = c->tcp_low,
+                        .tcp_high = c->tcp_high,
+                },
+                /* tcp tunnels are for those who may reach the http tunnels */
+                .tcp_address = http ? *http : *snapshot_address(s, LISTEN_TUNNEL),
+                .grace_usec = c->grace_usec,
+                .park_usec = c->park_usec,
+                .max_clients = c->max_clients,
+                .max_tunnels_per_client = c->max_tunnels_per_client,
+                .rate_per_tunnel = c->rate_per_tunnel,
+        };
+}
+
 int snapshot_new(Snapshot **ret, ServerConfig *config, const Snapshot *older, DevCa **dev_ca,
                  ConfigList *faults) {
         _cleanup_(snapshot_unrefp) Snapshot *s = new0(Snapshot, 1);

@@ -10,6 +10,7 @@
 #include "net/tls.h"
 #include "server/config.h"
 #include "server/dev-ca.h"
+#include "server/registry.h"
 
 typedef enum ListenerKind { LISTEN_HTTP, LISTEN_HTTPS, LISTEN_TUNNEL, LISTEN_KIND_MAX } ListenerKind;
 
@@ -56,5 +57,8 @@ void snapshot_close_sockets(const Snapshot *s);
 
 /* Where the first socket of that kind listens, or NULL. */
 const Address *snapshot_address(const Snapshot *s, ListenerKind kind);
+
+/* What the registry is to know of S. Borrows from it. */
+RegistryOptions snapshot_registry_options(const Snapshot *s);
 
 DEFINE_CLEANUP(Snapshot *, snapshot_unref);

@@ -184,13 +184,12 @@ def test_verify_names_the_faults_of_the_files(place):
     assert len(curl(server, "/v1/verify")[1]["faults"]) == 2
 
 
-def test_log_level_and_reload(place):
+def test_log_level(place):
     server = place.server("--log-level", "error")
     ctl(place, server, "log-level", "debug")
     place.client(server, str(place.http().port)).tunnel("http")
     assert "has logged in" in server.log()
     assert "error, warning, info or debug" in ctl(place, server, "log-level", "loud", expected=1).stderr
-    assert ctl(place, server, "reload", expected=1).stderr
 
 
 def test_a_host_is_a_users_until_it_is_taken_back(place, server):
