@@ -93,17 +93,24 @@ static int reload_prepare_metrics(Reload *l, ConfigList *faults) {
         return r;
 }
 
-static int reload_prepare(Reload *l, ConfigList *faults) {
+/* Both are tried, so that all that is wrong is told. */
+static int reload_use(Reload *l, ServerConfig *config, ConfigList *faults) {
         Server *s = l->server;
+        int a = auth_method_new(&l->auth, s->main, config, faults);
+        int r = snapshot_new(&l->snapshot, config, s->snapshot, &s->dev_ca, faults);
+
+        return a < 0 ? a : r;
+}
+
+static int reload_prepare(Reload *l, ConfigList *faults) {
+        const ServerOptions *o = l->server->options;
         ServerConfig config = {};
-        int r = server_options_load(s->options, &config, faults);
+        int r = server_config_load(&config, &o->paths, o->settings, o->n_settings, o->dev, faults);
 
         if (r < 0)
                 server_config_done(&config);
         else
-                r = snapshot_new(&l->snapshot, &config, s->snapshot, &s->dev_ca, faults);
-        if (r >= 0)
-                r = auth_method_new(&l->auth, s->main, l->snapshot->config, faults);
+                r = reload_use(l, &config, faults);
         if (r >= 0)
                 r = reload_prepare_metrics(l, faults);
         return r < 0 ? r : reload_make_mails(l);
