@@ -146,7 +146,7 @@ static void on_status(Server *s, void *parts, unsigned n, void *userdata) {
         put_number(o, "tunnels", counts.tunnels);
         put_number(o, "connections", sum);
         put_number(o, "ports", counts.ports);
-        json_object_object_add(o, "limits", describe_limits(s->config));
+        json_object_object_add(o, "limits", describe_limits(s->snapshot->config));
         question_answer(userdata, o);
 }
 
@@ -164,7 +164,7 @@ static struct json_object *describe_tunnel(const Server *s, const Tunnel *t) {
         put_string(o, "user", t->user->name);
         put_string(o, "client", t->label);
         put_number(o, "connections", t->n_connections);
-        put_number(o, "max_connections", s->config->max_per_tunnel);
+        put_number(o, "max_connections", s->snapshot->config->max_per_tunnel);
         put_limit(o, "rate", rate_get(&t->rate));
         return o;
 }

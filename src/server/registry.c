@@ -436,7 +436,7 @@ User *registry_find_expired(Registry *r, int64_t now_sec) {
         return expired;
 }
 
-User *registry_find_user(Registry *r) {
+User *registry_any_user(Registry *r) {
         User *user;
 
         pthread_rwlock_rdlock(&r->lock);

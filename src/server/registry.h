@@ -103,7 +103,7 @@ User *registry_find_user(Registry *r, const char *label);
 User *registry_find_expired(Registry *r, int64_t now_sec);
 
 /* A user of a known client: a reference, or NULL: there is none. */
-User *registry_find_user(Registry *r);
+User *registry_any_user(Registry *r);
 
 typedef struct TunnelGrant {
         Tunnel *tunnel; /* a reference */

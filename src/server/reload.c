@@ -130,7 +130,7 @@ static void forget_users(Server *s) {
 
         login_cancel_all(s);
         tunnel_request_cancel_all(s);
-        while ((user = registry_find_user(s->registry))) {
+        while ((user = registry_any_user(s->registry))) {
                 revoke_user(s, user, NULL, "the server asks otherwise now who its clients are");
                 user_unref(user);
         }
