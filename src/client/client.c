@@ -47,7 +47,6 @@ typedef struct Client {
         Changes changes;        /* of this run */
         Control *control;       /* owned; NULL: there is none */
         Report report;
-        TlsClient *tls; /* owned */
         Tunnels tunnels;
         Visitors *visitors;              /* owned */
         Siblings *siblings;              /* owned; NULL: one session does */
@@ -64,6 +63,7 @@ typedef struct Client {
         size_t n_signals;
         Backoff lost, refused;
         uint64_t online_usec; /* since when; 0: not online */
+        unsigned n_sessions;  /* that the server takes of us, when we are */
         bool is_daemon;
         bool without_mux; /* the server takes no connection that offers it; until it is lost */
         bool was_online;  /* with all tunnels */
@@ -147,7 +147,8 @@ static void on_session_online(const char *client_id, unsigned n_sessions, void *
                             strerror(-r));
         c->online_usec = clock_usec();
         report_online(&c->report, c->config->server);
-        siblings_go(c->siblings, n_sessions, c->config->token, c->client_id);
+        c->n_sessions = n_sessions;
+        siblings_go(c->siblings, n_sessions, c->config, c->client_id);
         session_ask(c->session);
 }
 
@@ -316,7 +317,7 @@ static void client_connect(Client *c) {
         SessionParams params = {
                 .link = {
                         .worker = c->worker,
-                        .tls = c->tls,
+                        .tls = c->config->tls,
                         .host = c->config->server_host,
                         .port = c->config->server_port,
                         .tls_name = c->config->tls_name,
@@ -351,7 +352,7 @@ static void on_retry(void *userdata) {
  * this one, whose visitors finish. Who comes in between waits at the server. */
 static void client_renew(Client *c) {
         if (c->session && session_drain(c->session))
-                return;
+                return; /* goes on in on_session_draining() */
         c->session = session_free(c->session);
         c->online_usec = 0;
         siblings_pause(c->siblings);
@@ -359,36 +360,84 @@ static void client_renew(Client *c) {
         timer_start(c->retry, 0);
 }
 
-/* Owns CONFIG. */
-static int client_set_config(Client *c, ClientConfig *config, ConfigList *faults) {
-        int r;
+/* Without a usable state folder we go on: only names and ports may change after a restart. */
+static int client_open_identity(Client *c) {
+        _cleanup_free_ char *folder = identity_state_folder(), *why = NULL;
 
-        if (!client_config_same_server(c->config, config)) {
-                r = config_list_add(faults, "The server, and how it is reached, stay the same while pgrok runs; "
-                                            "restart it");
-                client_config_free(config);
-                return r < 0 ? r : -EINVAL;
+        if (!folder)
+                log_warning("There is no state folder: set HOME or XDG_STATE_HOME, ignoring");
+        else if (identity_open(&c->identity, folder, c->config->server, &why) < 0)
+                log_warning("%s, ignoring", why ? why : "Out of memory");
+        return str_replace(&c->client_id, c->identity ? identity_get(c->identity) : "");
+}
+
+/* The next session is with the server that is configured now. */
+static void client_change_server(Client *c) {
+        if (!str_equal(c->config->server, c->config->previous->server)) {
+                c->identity = identity_free(c->identity);
+                if (client_open_identity(c) < 0)
+                        log_warning("Out of memory: names may change, ignoring");
         }
-        r = tunnels_replace(&c->tunnels, config->tunnels, config->n_tunnels);
+        c->without_mux = false;
+        backoff_reset(&c->lost);
+        siblings_drain(c->siblings);
+}
+
+/* Owns CONFIG, which is right. */
+static int client_set_config(Client *c, ClientConfig *config) {
+        bool same = client_config_same_server(c->config, config);
+        int r = tunnels_replace(&c->tunnels, config->tunnels, config->n_tunnels);
+
         if (r < 0) {
                 client_config_free(config);
                 return r;
         }
+        if (config->n_connections != c->config->n_connections)
+                log_warning("client.connections takes effect after a restart");
         config->previous = c->config; /* sessions and visitors may still use it */
         c->config = config;
         c->n_kept++;
-        if (r == 0)
+        if (!same)
+                client_change_server(c);
+        if (r == 0 || !same)
                 client_renew(c);
-        else if (c->session && c->online_usec > 0)
+        else if (c->session && c->online_usec > 0) {
+                siblings_go(c->siblings, c->n_sessions, c->config, c->client_id);
                 session_ask(c->session);
+        }
         return 0;
 }
 
 static int client_reconfigure(Client *c, ConfigList *faults) {
-        ClientConfig *config = NULL;
+        _cleanup_(client_config_freep) ClientConfig *config = NULL;
+        _cleanup_free_ char *why = NULL;
         int r = client_config_load(&config, c->options, &c->changes, faults);
 
-        return r < 0 ? r : client_set_config(c, config, faults);
+        if (r < 0)
+                return r;
+        r = client_config_make_tls(config, &why);
+        if (r < 0)
+                return why && config_list_add(faults, why) >= 0 ? -EINVAL : r;
+        return client_set_config(c, TAKE_PTR(config));
+}
+
+/* Reads the files again. */
+static int client_reload(Client *c, ConfigList *faults) {
+        int r;
+
+        service_reloading();
+        r = c->n_kept < CONFIGS_KEPT_MAX ? client_reconfigure(c, faults) : -ENOBUFS;
+        for (size_t i = 0; i < faults->n; i++)
+                log_error("%s", faults->items[i]);
+        if (r < 0)
+                log_error("The new configuration is refused, the running one stays: %s", strerror(-r));
+        else
+                log_info("The configuration was read again");
+        service_ready();
+        if (r < 0)
+                service_status("The new configuration is refused: %s",
+                               faults->n > 0 ? faults->items[0] : strerror(-r));
+        return r;
 }
 
 static int on_control_change(Change *change, ConfigList *faults, void *userdata) {
@@ -396,8 +445,8 @@ static int on_control_change(Change *change, ConfigList *faults, void *userdata)
         Change *old;
         int r;
 
-        if (!change && c->n_kept < CONFIGS_KEPT_MAX)
-                return client_reconfigure(c, faults);
+        if (!change)
+                return client_reload(c, faults);
         if (c->changes.n >= CHANGES_MAX || c->n_kept >= CONFIGS_KEPT_MAX) {
                 change_free(change);
                 return -ENOBUFS;
@@ -445,8 +494,16 @@ static void on_watchdog(void *userdata _unused_) {
         service_watchdog();
 }
 
-static void on_signal(uv_signal_t *handle, int signal_number _unused_) {
-        client_stop(handle->data, EXIT_SUCCESS);
+/* A terminal that is gone says SIGHUP too. */
+static void on_signal(uv_signal_t *handle, int signal_number) {
+        Client *c = handle->data;
+        ConfigList faults = {};
+
+        if (signal_number == SIGHUP && c->is_daemon) {
+                (void) client_reload(c, &faults);
+                config_list_done(&faults);
+        } else
+                client_stop(c, EXIT_SUCCESS);
 }
 
 /* Once they are closed, a further signal has its default action: it ends us at once. */
@@ -483,22 +540,9 @@ static int client_init_timers(Client *c) {
         return r;
 }
 
-/* Without a usable state folder we go on: only names and ports may change after a restart. */
-static int client_init_identity(Client *c) {
-        _cleanup_free_ char *folder = identity_state_folder(), *why = NULL;
-
-        if (!folder)
-                log_warning("There is no state folder: set HOME or XDG_STATE_HOME, ignoring");
-        else if (identity_open(&c->identity, folder, c->config->server, &why) < 0)
-                log_warning("%s, ignoring", why ? why : "Out of memory");
-        return str_replace(&c->client_id, c->identity ? identity_get(c->identity) : "");
-}
-
 /* The classic transport has no place for them. */
 static int client_init_siblings(Client *c) {
         SiblingParams params = {
-                .config = c->config,
-                .tls = c->tls,
                 .tunnels = &c->tunnels,
                 .report = &c->report,
                 .instance = c->instance,
@@ -514,11 +558,8 @@ static int client_init_siblings(Client *c) {
 
 static int client_init(Client *c) {
         _cleanup_free_ char *why = NULL;
-        int r;
+        int r = client_config_make_tls(c->config, &why);
 
-        r = tls_client_new(&c->tls, c->config->ca_file, &why);
-        if (r >= 0 && c->config->certificate)
-                r = tls_client_set_certificate(c->tls, c->config->certificate, c->config->key, &why);
         if (r < 0) {
                 report_error(&c->report, NULL, why ? why : strerror(-r));
                 return r;
@@ -531,7 +572,7 @@ static int client_init(Client *c) {
         if (r >= 0)
                 r = client_init_siblings(c);
         if (r >= 0)
-                r = client_init_identity(c);
+                r = client_open_identity(c);
         if (r >= 0)
                 r = client_init_signals(c);
         if (r >= 0)
@@ -560,7 +601,6 @@ int client_run(ClientConfig *config, const Options *options, bool daemon, Report
         client_close(&c);
         worker_free(c.worker);
         tunnels_done(&c.tunnels);
-        tls_client_unref(c.tls);
         identity_free(c.identity);
         free(c.client_id);
         changes_done(&c.changes);

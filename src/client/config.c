@@ -89,6 +89,7 @@ ClientConfig *client_config_free(ClientConfig *c) {
         for (size_t i = 0; i < c->n_tunnels; i++)
                 tunnel_config_free(c->tunnels[i]);
         free(c->tunnels);
+        tls_client_unref(c->tls);
         free(c->server_host);
         free(c->tls_name);
         free(c->folder);
@@ -390,8 +391,16 @@ int client_config_read_token(ClientConfig *c, char **ret_why) {
         return str_is_empty(c->token_file) ? 0 : token_read(c->token_file, &c->token, ret_why);
 }
 
+int client_config_make_tls(ClientConfig *c, char **ret_why) {
+        int r = tls_client_new(&c->tls, c->ca_file, ret_why);
+
+        return r < 0 || !c->certificate ? r
+                                        : tls_client_set_certificate(c->tls, c->certificate, c->key, ret_why);
+}
+
 bool client_config_same_server(const ClientConfig *a, const ClientConfig *b) {
-        return a->n_connections == b->n_connections && str_equal(a->server, b->server) &&
-               str_equal(a->ca_file, b->ca_file) && str_equal(a->http_proxy, b->http_proxy) &&
+        return str_equal(a->server, b->server) && str_equal(a->token, b->token) &&
+               str_equal(a->ca_file, b->ca_file) && str_equal(a->certificate, b->certificate) &&
+               str_equal(a->key, b->key) && str_equal(a->http_proxy, b->http_proxy) &&
                str_equal(a->transport, b->transport);
 }

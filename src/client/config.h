@@ -7,6 +7,7 @@
 #include "client/changes.h"
 #include "client/options.h"
 #include "client/tunnel-config.h"
+#include "net/tls.h"
 
 #define SERVER_PORT_DEFAULT 4443
 
@@ -16,6 +17,7 @@ typedef struct ClientConfig {
         char *token_file;
         char *ca_file;    /* NULL: the system's */
         char *certificate, *key; /* to show to the server; NULL: none */
+        TlsClient *tls;          /* a reference: made of these by client_config_make_tls() */
         char *http_proxy; /* NULL: none */
         char *transport;
         uint64_t n_connections;
@@ -37,7 +39,11 @@ int client_config_load(ClientConfig **ret, const Options *options, const Changes
 /* Takes NULL; returns NULL. */
 ClientConfig *client_config_free(ClientConfig *c);
 
-/* Do A and B lead to the same server in the same way? */
+/* Reads the CA and the certificate. Returns 0, or a negative errno with *RET_WHY, a sentence owned by the
+ * caller, or NULL. */
+int client_config_make_tls(ClientConfig *c, char **ret_why);
+
+/* Do A and B lead to the same server in the same way, as the same user? */
 bool client_config_same_server(const ClientConfig *a, const ClientConfig *b);
 
 /* Reads token_file, if there is one, into `token`: it may have changed. Returns 0 or a negative errno with

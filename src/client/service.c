@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "client/service.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <systemd/sd-daemon.h>
+
+#include "base/parse.h"
 
 /* Failures are ignored throughout: nobody is there to be told. */
 
 void service_ready(void) {
         (void) sd_notify(0, "READY=1");
+}
+
+void service_reloading(void) {
+        (void) sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_usec());
 }
 
 void service_stopping(void) {

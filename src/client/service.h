@@ -9,6 +9,9 @@
 
 void service_ready(void);
 void service_stopping(void);
+
+/* service_ready() is to follow. */
+void service_reloading(void);
 void service_status(const char *format, ...) _printf_(1, 2);
 void service_watchdog(void);
 

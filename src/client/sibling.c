@@ -27,8 +27,9 @@
 /* How to log in. */
 typedef struct Pass {
         Mail mail;
-        char *token;     /* owned, or NULL */
-        char *client_id; /* owned */
+        const ClientConfig *config; /* borrowed; but for its token */
+        char *token;                /* owned, or NULL */
+        char *client_id;            /* owned */
 } Pass;
 
 struct Sibling {
@@ -135,11 +136,11 @@ static const SessionOps sibling_ops = {
 
 static void sibling_connect(Sibling *s) {
         static const char *const alpn[] = { MUX_ALPN, NULL };
-        const ClientConfig *config = s->params->config;
+        const ClientConfig *config = s->pass->config;
         SessionParams params = {
                 .link = {
                         .worker = s->worker,
-                        .tls = s->params->tls,
+                        .tls = config->tls,
                         .host = config->server_host,
                         .port = config->server_port,
                         .tls_name = config->tls_name,
@@ -186,6 +187,14 @@ static void on_sibling_pause(Worker *w, Mail *mail) {
         s->is_wanted = false;
         timer_stop(s->retry);
         if (s->online_usec == 0)
+                s->session = session_free(s->session);
+}
+
+static void on_sibling_drain(Worker *w, Mail *mail) {
+        Sibling *s = w->userdata;
+
+        on_sibling_pause(w, mail);
+        if (s->session && !session_drain(s->session))
                 s->session = session_free(s->session);
 }
 
@@ -253,17 +262,24 @@ static void sibling_order(Sibling *s, MailFn deliver) {
                 worker_post(s->worker, mail, deliver);
 }
 
-void sibling_go(Sibling *s, const char *token, const char *client_id) {
+void sibling_go(Sibling *s, const ClientConfig *config, const char *client_id) {
+        const char *token = config->token;
         Pass *p = new0(Pass, 1);
 
-        if (p && (!token || str_replace(&p->token, token) >= 0) && str_replace(&p->client_id, client_id) >= 0)
+        if (p && (!token || str_replace(&p->token, token) >= 0) &&
+            str_replace(&p->client_id, client_id) >= 0) {
+                p->config = config;
                 worker_post(s->worker, &p->mail, on_sibling_go);
-        else
+        } else
                 pass_free(p);
 }
 
 void sibling_pause(Sibling *s) {
         sibling_order(s, on_sibling_pause);
+}
+
+void sibling_drain(Sibling *s) {
+        sibling_order(s, on_sibling_drain);
 }
 
 void sibling_tunnel_up(Sibling *s) {

@@ -7,14 +7,11 @@
 #include "client/config.h"
 #include "client/report.h"
 #include "client/tunnels.h"
-#include "net/tls.h"
 
 typedef struct Sibling Sibling;
 
 /* All borrowed; outlive the siblings. */
 typedef struct SiblingParams {
-        const ClientConfig *config; /* without its token, which may change */
-        TlsClient *tls;
         Tunnels *tunnels;
         Report *report;
         const char *instance;
@@ -24,12 +21,15 @@ typedef struct SiblingParams {
  * main, for all of these; what it does is on its own */
 int sibling_new(Sibling **ret, unsigned number, const SiblingParams *params);
 
-/* Session 0 is online under CLIENT_ID: come, unless it is there already. Both strings are copied; TOKEN may
- * be NULL. */
-void sibling_go(Sibling *s, const char *token, const char *client_id);
+/* Session 0 is online under CLIENT_ID, by what CONFIG says: come so, now or, if it is there already, the next
+ * time. CONFIG is borrowed and outlives the sibling, but for its token, which is copied, as is CLIENT_ID. */
+void sibling_go(Sibling *s, const ClientConfig *config, const char *client_id);
 
 /* Session 0 is not online: try no more. What is there stays. */
 void sibling_pause(Sibling *s);
+
+/* The same, and what is there serves its visitors and then ends. */
+void sibling_drain(Sibling *s);
 
 /* There is a new tunnel: visitors that wait for it go on. */
 void sibling_tunnel_up(Sibling *s);

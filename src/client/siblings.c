@@ -35,7 +35,7 @@ int siblings_new(Siblings **ret, unsigned n, const SiblingParams *params) {
         return 0;
 }
 
-void siblings_go(Siblings *ss, unsigned n_sessions, const char *token, const char *client_id) {
+void siblings_go(Siblings *ss, unsigned n_sessions, const ClientConfig *config, const char *client_id) {
         unsigned n = n_sessions > 0 ? n_sessions - 1 : 0;
 
         if (!ss)
@@ -47,12 +47,17 @@ void siblings_go(Siblings *ss, unsigned n_sessions, const char *token, const cha
                 ss->has_complained = true;
         }
         for (unsigned i = 0; i < MIN(n, ss->n); i++)
-                sibling_go(ss->items[i], token, client_id);
+                sibling_go(ss->items[i], config, client_id);
 }
 
 void siblings_pause(Siblings *ss) {
         for (unsigned i = 0; ss && i < ss->n; i++)
                 sibling_pause(ss->items[i]);
+}
+
+void siblings_drain(Siblings *ss) {
+        for (unsigned i = 0; ss && i < ss->n; i++)
+                sibling_drain(ss->items[i]);
 }
 
 void siblings_tunnel_up(Siblings *ss) {

@@ -11,9 +11,10 @@ typedef struct Siblings Siblings;
 int siblings_new(Siblings **ret, unsigned n, const SiblingParams *params);
 
 /* As of sibling_go(), as many as a server takes that allows N_SESSIONS with session 0. */
-void siblings_go(Siblings *ss, unsigned n_sessions, const char *token, const char *client_id);
+void siblings_go(Siblings *ss, unsigned n_sessions, const ClientConfig *config, const char *client_id);
 
 void siblings_pause(Siblings *ss);
+void siblings_drain(Siblings *ss);
 void siblings_tunnel_up(Siblings *ss);
 
 /* Ends all, with their visitors, and waits for that. Returns NULL. */
