@@ -27,7 +27,7 @@ static uint64_t last_session;
 
 static void make_registry(void) {
         RegistryOptions options = {
-                .rules = { .domain = "t.example", .reserved = &no_names, .http_port = 80, .tcp_low = port, .tcp_high = port },
+                .rules = { .domain = "t.example", .reserved = &no_names, .banned = &no_names, .http_port = 80, .tcp_low = port, .tcp_high = port },
                 .grace_usec = GRACE,
                 .max_clients = 9,
                 .max_tunnels_per_client = 9,
