@@ -7,11 +7,11 @@
 
 #include "base/log.h"
 #include "base/parse.h"
+#include "base/service.h"
 #include "base/str.h"
 #include "client/backoff.h"
 #include "client/control.h"
 #include "client/identity.h"
-#include "client/service.h"
 #include "client/session.h"
 #include "client/siblings.h"
 #include "client/visitors.h"

@@ -236,6 +236,9 @@ static void settle_tls(ServerConfig *c, ConfigFile *f) {
 }
 
 static void settle_listeners(ServerConfig *c, ConfigFile *f) {
+        c->sets_listen = config_file_origin(f, "server.http_listen") ||
+                         config_file_origin(f, "server.https_listen") ||
+                         config_file_origin(f, "server.tunnel_listen");
         if (c->tunnel_listen.n == 0)
                 config_file_fault(f, config_file_origin(f, "server.tunnel_listen"),
                                   "server.tunnel_listen is empty: no client could connect");

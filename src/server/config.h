@@ -30,6 +30,7 @@ typedef struct ServerConfig {
         bool one_port; /* mux clients may also come to https_listen */
 
         /* derived */
+        bool sets_listen; /* one of the three lists is not the default */
         AuthMethod auth;
         uint16_t tcp_low, tcp_high;
 } ServerConfig;

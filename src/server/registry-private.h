@@ -66,6 +66,8 @@ struct Registry {
         RegistryCounts counts;
         RegistryChangeFn on_change; /* may be NULL */
         void *userdata;             /* borrowed */
+        RegistryPortFn on_port;     /* may be NULL */
+        void *port_userdata;        /* borrowed */
 };
 
 /* After a change. */

@@ -51,6 +51,11 @@ void registry_set_change_fn(Registry *r, RegistryChangeFn fn, void *userdata) {
         r->userdata = userdata;
 }
 
+void registry_set_port_fn(Registry *r, RegistryPortFn fn, void *userdata) {
+        r->on_port = fn;
+        r->port_userdata = userdata;
+}
+
 void registry_unlock_changed(Registry *r) {
         pthread_rwlock_unlock(&r->lock);
         if (r->on_change)
@@ -106,6 +111,8 @@ void claim_drop(Registry *r, Claim *c) {
                 HASH_DEL(r->names, c);
         else
                 HASH_DEL(r->ports, c);
+        if (!c->host && r->on_port)
+                r->on_port(c->port, -1, r->port_userdata);
         claim_free(c);
 }
 
@@ -152,6 +159,8 @@ Claim *claim_port(Registry *r, uint16_t port, int fd, const char *user, const ch
                 return NULL;
         }
         HASH_ADD(hh, r->ports, port, sizeof(c->port), c);
+        if (fd < 0 && r->on_port)
+                r->on_port(port, c->fd, r->port_userdata);
         return c;
 }
 

@@ -45,6 +45,11 @@ Registry *registry_free(Registry *r);
 typedef void (*RegistryChangeFn)(void *userdata);
 void registry_set_change_fn(Registry *r, RegistryChangeFn fn, void *userdata);
 
+/* FN is called by main when PORT begins to be listened on, with its socket, which stays the registry's, and,
+ * with -1, when it is given up: not by registry_free() and registry_close_ports(). */
+typedef void (*RegistryPortFn)(uint16_t port, int fd, void *userdata);
+void registry_set_port_fn(Registry *r, RegistryPortFn fn, void *userdata);
+
 /* ---- workers and main ---- */
 
 typedef enum RegistryAnswer {

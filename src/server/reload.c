@@ -2,11 +2,10 @@
 #include "server/reload.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <systemd/sd-daemon.h>
 
 #include "base/log.h"
 #include "base/parse.h"
+#include "base/service.h"
 #include "base/str.h"
 #include "server/auth-method.h"
 #include "server/koding-online.h"
@@ -97,7 +96,7 @@ static int reload_prepare_metrics(Reload *l, ConfigList *faults) {
 static int reload_use(Reload *l, ServerConfig *config, ConfigList *faults) {
         Server *s = l->server;
         int a = auth_method_new(&l->auth, s->main, config, faults);
-        int r = snapshot_new(&l->snapshot, config, s->snapshot, &s->dev_ca, faults);
+        int r = snapshot_new(&l->snapshot, config, s->snapshot, NULL, &s->dev_ca, faults);
 
         return a < 0 ? a : r;
 }
@@ -229,8 +228,9 @@ static char *join_faults(const ConfigList *faults) {
 static void refuse(const ConfigList *faults, int error) {
         server_log_faults(faults);
         log_error("The new configuration is refused, the running one stays");
-        (void) sd_notifyf(0, "READY=1\nSTATUS=The new configuration is refused, the running one stays: %s",
-                          faults->n > 0 ? faults->items[0] : strerror(-error));
+        service_status("The new configuration is refused, the running one stays: %s",
+                       faults->n > 0 ? faults->items[0] : strerror(-error));
+        service_ready();
 }
 
 int server_reload(Server *s, char **ret_why) {
@@ -242,13 +242,13 @@ int server_reload(Server *s, char **ret_why) {
                 *ret_why = strdup("The server is about to stop, and reads no configuration any more");
                 return -ESHUTDOWN;
         }
-        (void) sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_usec());
+        service_reloading();
         r = reload_prepare(&l, &faults);
         if (r >= 0) {
                 reload_apply(&l);
                 log_struct(LOG_INFO, LOG_FIELDS({ "PGROK_EVENT", "reloaded" }),
                            "The configuration was read again");
-                (void) sd_notify(0, "READY=1\nSTATUS=");
+                service_ready();
         } else {
                 refuse(&faults, r);
                 *ret_why = join_faults(&faults);

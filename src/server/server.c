@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <systemd/sd-daemon.h>
 
 #include "base/log.h"
 #include "base/parse.h"
+#include "base/service.h"
 #include "base/str.h"
 #include "server/auth-method.h"
 #include "server/control.h"
@@ -21,6 +21,7 @@
 #include "server/visitor.h"
 
 #define SWEEP_USEC USEC_PER_SEC
+#define STOP_MARGIN_USEC (10 * USEC_PER_SEC) /* for what a stop does besides waiting */
 
 /* ---- what main keeps ---- */
 
@@ -85,11 +86,13 @@ void server_end(Server *s) {
         tunnel_request_cancel_all(s);
         s->auth = auth_free(s->auth); /* what it has on the loop would keep that alive */
         registry_set_change_fn(s->registry, NULL, NULL);
+        registry_set_port_fn(s->registry, NULL, NULL);
         s->state = state_free(s->state);
         worker_end(s->main);
 }
 
 void server_close_services(Server *s) {
+        s->watchdog = watchdog_free(s->watchdog);
         s->control = http_service_free(s->control);
         s->metrics = http_service_free(s->metrics);
 }
@@ -104,7 +107,7 @@ int server_drain(Server *s) {
                 return r;
         s->draining = true;
         log_info("Draining: no new clients and visitors, and an end with the last visitor");
-        (void) sd_notify(0, "STATUS=Draining"); /* not STOPPING: systemd would allow it less time */
+        service_status("Draining"); /* not STOPPING: systemd would allow it less time */
         return 0;
 }
 
@@ -114,7 +117,8 @@ static void server_stop(Server *s, int signal) {
                 return;
         }
         log_info("Stopping because of %s", strsignal(signal));
-        (void) sd_notify(0, "STOPPING=1");
+        service_stopping();
+        service_extend_timeout(s->snapshot->config->stop_usec + STOP_MARGIN_USEC);
         if (s->draining) {
                 s->draining = false;
                 stopper_limit(s->stopper, s->snapshot->config->stop_usec);
@@ -157,7 +161,12 @@ void server_log_faults(const ConfigList *faults) {
 
 static int server_set_up_snapshot(Server *s, ServerConfig *config) {
         ConfigList faults = {};
-        int r = snapshot_new(&s->snapshot, config, NULL, &s->dev_ca, &faults);
+        int r = inherited_take(&s->inherited);
+
+        if (r >= 0)
+                r = snapshot_new(&s->snapshot, config, NULL, &s->inherited, &s->dev_ca, &faults);
+        else
+                server_config_done(config);
 
         server_log_faults(&faults);
         config_list_done(&faults);
@@ -238,6 +247,16 @@ static void raise_descriptor_limit(void) {
         }
 }
 
+/* A port that is listened on once stays so over a restart: visitors wait instead of being refused. */
+static void on_port_changed(uint16_t port, int fd, void *userdata _unused_) {
+        char name[INHERITED_NAME_MAX];
+
+        if (fd >= 0)
+                service_keep_socket(inherited_port_name(port, name), fd);
+        else
+                service_forget_socket(inherited_port_name(port, name));
+}
+
 static void on_registry_changed(void *userdata) {
         state_changed(userdata);
 }
@@ -255,7 +274,7 @@ static void server_open_state(Server *s) {
                             why ? why : "Out of memory");
                 return;
         }
-        state_load(s->state, NULL, NULL);
+        state_load(s->state, inherited_take_port, &s->inherited);
         registry_set_change_fn(s->registry, on_registry_changed, s->state);
         server_update_sweep(s);
 }
@@ -267,6 +286,14 @@ static int server_set_up_metrics(Server *s) {
         if (r < 0)
                 log_error("Can't listen on %s: %s", where, strerror(-r));
         return r;
+}
+
+/* What of the ports is not the state's any more is let go. */
+static void server_keep_ports(Server *s) {
+        if (service_is_supervised())
+                registry_set_port_fn(s->registry, on_port_changed, NULL);
+        server_open_state(s);
+        inherited_done(&s->inherited);
 }
 
 static int server_set_up(Server *s, ServerConfig *config) {
@@ -284,7 +311,7 @@ static int server_set_up(Server *s, ServerConfig *config) {
         if (r >= 0)
                 r = timer_new(&s->sweep, s->main, on_server_sweep, s);
         if (r >= 0)
-                server_open_state(s);
+                server_keep_ports(s);
         if (r >= 0)
                 r = server_set_up_metrics(s);
         if (r < 0)
@@ -346,7 +373,7 @@ static void server_tell_ready(const Server *s) {
         fflush(stdout);
         log_struct(LOG_INFO, LOG_FIELDS({ "PGROK_EVENT", "ready" }), "Ready: domain=%s%s%s%s%s",
                    s->snapshot->config->domain, http, https, tunnel, metrics);
-        (void) sd_notify(0, "READY=1");
+        service_ready();
 }
 
 void server_close_sockets(Server *s) {
@@ -360,6 +387,7 @@ static void server_done(Server *s) {
                 snapshot_unref(s->shards[i].snapshot);
         }
         free(s->shards);
+        inherited_done(&s->inherited);
         stopper_free(s->stopper); /* its mail was the shards' last */
         server_close_services(s);
         timer_free(s->sweep);
@@ -380,6 +408,7 @@ int server_run(ServerConfig *config, const ServerOptions *options) {
 
         if (r < 0) {
                 log_error("Can't start: %s", strerror(-r));
+                service_failed(r);
                 server_done(&s);
                 return EXIT_FAILURE;
         }
@@ -391,6 +420,8 @@ int server_run(ServerConfig *config, const ServerOptions *options) {
                 return EXIT_FAILURE; /* threads may run: leave everything to the kernel */
         }
         control_open(&s);
+        if (watchdog_new(&s.watchdog, &s) < 0)
+                log_warning("Out of memory: systemd is not told how we are, ignoring");
         server_tell_ready(&s);
         worker_run(s.main);
         for (unsigned i = 0; i < s.n_shards; i++)

@@ -10,10 +10,12 @@
 #include "server/auth.h"
 #include "server/crowd.h"
 #include "server/dev-ca.h"
+#include "server/inherited.h"
 #include "server/options.h"
 #include "server/registry.h"
 #include "server/shard.h"
 #include "server/state.h"
+#include "server/watchdog.h"
 
 typedef struct Stopper Stopper;
 typedef struct Login Login;
@@ -36,6 +38,8 @@ typedef struct Server {
         /* main only */
         const ServerOptions *options; /* borrowed: what to read the configuration from again */
         Snapshot *snapshot;           /* a reference: what is in force. Each shard has its own reference */
+        Inherited inherited;          /* until all is set up */
+        Watchdog *watchdog;           /* owned; NULL: nobody listens */
         DevCa *dev_ca;                /* owned; NULL until its certificates are wanted */
         Auth *auth;                   /* owned */
         Attempts *attempts;           /* owned */

@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "net/listener.h"
 #include "net/mux.h"
+#include "server/inherited.h"
 
 typedef struct SharedConfig {
         atomic_uint n_refs;
@@ -156,7 +157,7 @@ static PublicSocket *find_older_socket(const Snapshot *s, const Snapshot *older,
                 PublicSocket *p = older->sockets[i].socket;
                 bool same_kind = older->sockets[i].kind == kind;
 
-                if (!streq(p->text, text) || (!same_kind && address_port(&address) == 0))
+                if (!p->text || !streq(p->text, text) || (!same_kind && address_port(&address) == 0))
                         continue;
                 if (snapshot_uses(s, p))
                         continue;
@@ -167,17 +168,23 @@ static PublicSocket *find_older_socket(const Snapshot *s, const Snapshot *older,
         return found;
 }
 
-static int snapshot_listen_on(Snapshot *s, const Snapshot *older, ListenerKind kind, const char *text,
-                              ConfigList *faults) {
-        SnapshotSocket *slot = &s->sockets[s->n_sockets];
-        PublicSocket *p;
-        int r;
-
+/* Takes a reference. */
+static int snapshot_add_socket(Snapshot *s, ListenerKind kind, PublicSocket *p, ConfigList *faults) {
         if (s->n_sockets == SNAPSHOT_SOCKETS_MAX) {
+                public_socket_unref(p);
                 (void) config_list_take(faults, str_format("There are more than %u addresses to listen on",
                                                            SNAPSHOT_SOCKETS_MAX));
                 return -ENOBUFS;
         }
+        s->sockets[s->n_sockets++] = (SnapshotSocket) { .kind = kind, .socket = p };
+        return 0;
+}
+
+static int snapshot_listen_on(Snapshot *s, const Snapshot *older, ListenerKind kind, const char *text,
+                              ConfigList *faults) {
+        PublicSocket *p;
+        int r;
+
         p = find_older_socket(s, older, kind, text);
         if (p)
                 public_socket_ref(p);
@@ -186,9 +193,7 @@ static int snapshot_listen_on(Snapshot *s, const Snapshot *older, ListenerKind k
                 if (r < 0)
                         return r;
         }
-        *slot = (SnapshotSocket) { .kind = kind, .socket = p };
-        s->n_sockets++;
-        return 0;
+        return snapshot_add_socket(s, kind, p, faults);
 }
 
 static int snapshot_listen(Snapshot *s, const Snapshot *older, ConfigList *faults) {
@@ -209,6 +214,68 @@ static int snapshot_listen(Snapshot *s, const Snapshot *older, ConfigList *fault
                         }
         return 0;
 }
+
+/* ---- sockets that systemd has passed ---- */
+
+/* Without authentication only loopback is served, whoever has bound the address. */
+static int check_inherited(const Snapshot *s, const Address *address, ConfigList *faults) {
+        char text[ADDRESS_TEXT_MAX];
+
+        if (s->config->auth != AUTH_NONE || s->config->client_ca || address_is_loopback(address))
+                return 0;
+        (void) config_list_take(faults, str_format("Without authentication only loopback may be listened on, and "
+                                                   "%s, which systemd has passed, is open to others; set "
+                                                   "server.auth.method to \"token-file\"",
+                                                   address_format(address, text)));
+        return -EINVAL;
+}
+
+static int snapshot_take_inherited(Snapshot *s, Inherited *inherited, unsigned i, ConfigList *faults) {
+        PublicSocket *p = new0(PublicSocket, 1);
+        int r;
+
+        if (!p)
+                return -ENOMEM;
+        p->n_refs = 1;
+        p->fd = TAKE_FD(inherited->sockets[i].fd);
+        r = address_of_socket(p->fd, &p->address);
+        if (r >= 0)
+                r = check_inherited(s, &p->address, faults);
+        if (r < 0) {
+                public_socket_unref(p);
+                return r;
+        }
+        return snapshot_add_socket(s, inherited->sockets[i].kind, p, faults);
+}
+
+static bool snapshot_is_inherited(const Snapshot *s) {
+        return s && s->n_sockets > 0 && !s->sockets[0].socket->text;
+}
+
+/* Returns 1 when there are such sockets, which are all then, 0 when there are none, or a negative errno. */
+static int snapshot_listen_inherited(Snapshot *s, const Snapshot *older, Inherited *inherited,
+                                     ConfigList *faults) {
+        int r = 0;
+
+        if (snapshot_is_inherited(older)) {
+                for (unsigned i = 0; i < older->n_sockets && r >= 0; i++) {
+                        r = check_inherited(s, &older->sockets[i].socket->address, faults);
+                        if (r >= 0)
+                                r = snapshot_add_socket(s, older->sockets[i].kind,
+                                                        public_socket_ref(older->sockets[i].socket), faults);
+                }
+        } else
+                for (unsigned i = 0; inherited && i < inherited->n_sockets && r >= 0; i++)
+                        r = snapshot_take_inherited(s, inherited, i, faults);
+        if (r < 0 || s->n_sockets == 0)
+                return r;
+        if (s->config->sets_listen)
+                log_warning("server.http_listen, https_listen and tunnel_listen have no effect: systemd has passed "
+                            "the sockets (pgrokd-*.socket), ignoring");
+        return 1;
+}
+
+/* ---- what is listened on ---- */
 
 bool snapshot_has_socket(const Snapshot *s, ListenerKind kind, const PublicSocket *socket) {
         for (unsigned i = 0; i < s->n_sockets; i++)
@@ -251,7 +318,7 @@ RegistryOptions snapshot_registry_options(const Snapshot *s) {
                         .tcp_high = c->tcp_high,
                 },
                 /* tcp tunnels are for those who may reach the http tunnels */
-                .tcp_address = http ? *http : *snapshot_address(s, LISTEN_TUNNEL),
+                .tcp_address = http ? *http : s->sockets[0].socket->address,
                 .grace_usec = c->grace_usec,
                 .park_usec = c->park_usec,
                 .max_clients = c->max_clients,
@@ -260,8 +327,8 @@ RegistryOptions snapshot_registry_options(const Snapshot *s) {
         };
 }
 
-int snapshot_new(Snapshot **ret, ServerConfig *config, const Snapshot *older, DevCa **dev_ca,
-                 ConfigList *faults) {
+int snapshot_new(Snapshot **ret, ServerConfig *config, const Snapshot *older, Inherited *inherited,
+                 DevCa **dev_ca, ConfigList *faults) {
         _cleanup_(snapshot_unrefp) Snapshot *s = new0(Snapshot, 1);
         int r;
 
@@ -274,6 +341,8 @@ int snapshot_new(Snapshot **ret, ServerConfig *config, const Snapshot *older, De
         if (r >= 0)
                 r = snapshot_make_credentials(s, dev_ca, faults);
         if (r >= 0)
+                r = snapshot_listen_inherited(s, older, inherited, faults);
+        if (r == 0)
                 r = snapshot_listen(s, older, faults);
         if (r >= 0)
                 *ret = TAKE_PTR(s);

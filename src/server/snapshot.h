@@ -20,7 +20,7 @@ typedef enum ListenerKind { LISTEN_HTTP, LISTEN_HTTPS, LISTEN_TUNNEL, LISTEN_KIN
 typedef struct PublicSocket {
         atomic_uint n_refs;
         int fd;          /* owned, listening; each shard polls its own duplicate */
-        char *text;      /* owned: as configured */
+        char *text;      /* owned: as configured; NULL: systemd has passed it */
         Address address; /* with the port that it got */
 } PublicSocket;
 
@@ -37,11 +37,14 @@ typedef struct Snapshot {
         unsigned n_sockets;
 } Snapshot;
 
-/* With one reference. Takes what CONFIG holds, on failure too. Sockets of OLDER (NULL: there is none) that
- * are still configured stay, others are bound. *DEV_CA is made where a certificate is wanted of it; it
+struct Inherited;
+
+/* With one reference. Takes what CONFIG holds, on failure too. If INHERITED (NULL: none) or OLDER (the same) has
+ * sockets that systemd has passed, these are all that is listened on; else sockets of OLDER that are still
+ * configured stay, others are bound. *DEV_CA is made where a certificate is wanted of it; it
  * outlives all snapshots. FAULTS: why it can't be is added. Returns 0, or a negative errno. */
-int snapshot_new(Snapshot **ret, ServerConfig *config, const Snapshot *older, DevCa **dev_ca,
-                 ConfigList *faults);
+int snapshot_new(Snapshot **ret, ServerConfig *config, const Snapshot *older, struct Inherited *inherited,
+                 DevCa **dev_ca, ConfigList *faults);
 
 /* OLDER with its certificate, key and CA read again. Returns as above. */
 int snapshot_new_credentials(Snapshot **ret, const Snapshot *older, DevCa **dev_ca, ConfigList *faults);

@@ -29,7 +29,7 @@ class Place:
         self.closers.append(thing.close)
         return thing
 
-    def server(self, *arguments, config="", dev=True):
+    def server(self, *arguments, config="", dev=True, passed=()):
         """A pgrokd on free ports; `config` is the inside of a `server` section."""
         wanted = ["--log-level", LOG_LEVEL, *arguments]
         given = {a.partition("=")[0].lstrip("-") for a in arguments}
@@ -39,7 +39,7 @@ class Place:
             wanted.append(f"--tcp-ports={free_port_range(20)}")
         if config:
             wanted += ["--config", self.write("pgrokd.conf", f"server: {{ {config} }};\n")]
-        return Server(self, ["--dev", *wanted] if dev else wanted)
+        return Server(self, ["--dev", *wanted] if dev else wanted, passed)
 
     def client(self, server, *arguments, dev=True):
         """A pgrok towards `server`, with the targets and options in `arguments`."""

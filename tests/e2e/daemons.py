@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 
@@ -65,11 +66,30 @@ def free_port_range(count):
                 s.close()
 
 
+# Runs a program with descriptors 3, 4, … as systemd passes them: FD:NAME…, then the program.
+PASS = """
+import os, sys
+end = sys.argv.index("--")
+passed = [a.partition(":")[::2] for a in sys.argv[1:end]]
+copies = [os.dup2(int(fd), 100 + i) for i, (fd, _) in enumerate(passed)]
+for i, fd in enumerate(copies):
+    os.dup2(fd, 3 + i, inheritable=True)
+    os.close(fd)
+os.environ.update(LISTEN_FDS=str(len(passed)), LISTEN_PID=str(os.getpid()),
+                  LISTEN_FDNAMES=":".join(name for _, name in passed))
+os.execv(sys.argv[end + 1], sys.argv[end + 1:])
+"""
+
+
 class Daemon:
     """A running program. Its standard output is read line by line, its log is in a file."""
 
-    def __init__(self, place, program, arguments):
+    def __init__(self, place, program, arguments, passed=()):
+        """PASSED: listening sockets as of systemd, (name, socket)."""
         self.arguments = [str(program), *map(str, arguments)]
+        if passed:
+            fds = [f"{sock.fileno()}:{name}" for name, sock in passed]
+            self.arguments = [sys.executable, "-c", PASS, *fds, "--", *self.arguments]
         self.name = f"{pathlib.Path(program).name}-{len(place.daemons)}"
         self.log_path = place.folder / f"{self.name}.log"
         runtime = place.runtime or place.folder / self.name
@@ -81,7 +101,8 @@ class Daemon:
         self.expected_exit = 0
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(self.arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                            stderr=log, env=self.env, cwd=place.folder)
+                                            stderr=log, env=self.env, cwd=place.folder,
+                                            pass_fds=[sock.fileno() for _, sock in passed])
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
         place.daemons.append(self)
@@ -172,8 +193,8 @@ class Daemon:
 class Server(Daemon):
     """pgrokd, and the ports of its ready line."""
 
-    def __init__(self, place, arguments):
-        super().__init__(place, PGROKD, arguments)
+    def __init__(self, place, arguments, passed=()):
+        super().__init__(place, PGROKD, arguments, passed)
 
         def find_ready(lines):
             return next((line for line in lines if line.startswith("Ready:")), None)

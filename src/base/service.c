@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "client/service.h"
+#include "base/service.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -8,6 +8,12 @@
 #include "base/parse.h"
 
 /* Failures are ignored throughout: nobody is there to be told. */
+
+bool service_is_supervised(void) {
+        const char *path = getenv("NOTIFY_SOCKET");
+
+        return path && *path;
+}
 
 void service_ready(void) {
         (void) sd_notify(0, "READY=1");
@@ -23,6 +29,25 @@ void service_stopping(void) {
 
 void service_watchdog(void) {
         (void) sd_notify(0, "WATCHDOG=1");
+}
+
+void service_extend_timeout(uint64_t usec) {
+        (void) sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%" PRIu64, usec);
+}
+
+void service_failed(int error) {
+        (void) sd_notifyf(0, "ERRNO=%i", -error);
+}
+
+void service_keep_socket(const char *name, int fd) {
+        char state[64];
+
+        snprintf(state, sizeof(state), "FDSTORE=1\nFDNAME=%s", name);
+        (void) sd_pid_notify_with_fds(0, 0, state, &fd, 1);
+}
+
+void service_forget_socket(const char *name) {
+        (void) sd_notifyf(0, "FDSTOREREMOVE=1\nFDNAME=%s", name);
 }
 
 void service_status(const char *format, ...) {
