@@ -350,8 +350,8 @@ static void on_retry(void *userdata) {
 
 /* A server knows no way to take a tunnel back, so a new session begins, with what is wanted now, and replaces
  * this one, whose visitors finish. Who comes in between waits at the server. */
-static void client_renew(Client *c) {
-        if (c->session && session_drain(c->session))
+static void client_renew(Client *c, bool elsewhere) {
+        if (c->session && (elsewhere ? session_leave(c->session) : session_drain(c->session)))
                 return; /* goes on in on_session_draining() */
         c->session = session_free(c->session);
         c->online_usec = 0;
@@ -380,7 +380,7 @@ static void client_change_server(Client *c) {
         }
         c->without_mux = false;
         backoff_reset(&c->lost);
-        siblings_drain(c->siblings);
+        siblings_leave(c->siblings);
 }
 
 /* Owns CONFIG, which is right. */
@@ -400,7 +400,7 @@ static int client_set_config(Client *c, ClientConfig *config) {
         if (!same)
                 client_change_server(c);
         if (r == 0 || !same)
-                client_renew(c);
+                client_renew(c, !str_equal(config->server, config->previous->server));
         else if (c->session && c->online_usec > 0) {
                 siblings_go(c->siblings, c->n_sessions, c->config, c->client_id);
                 session_ask(c->session);

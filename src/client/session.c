@@ -164,6 +164,13 @@ bool session_drain(Session *s) {
         return true;
 }
 
+bool session_leave(Session *s) {
+        if (!session_drain(s))
+                return false;
+        s->channel = channel_free(s->channel); /* which ends it for the server; visitors' streams go on */
+        return true;
+}
+
 static void on_auth_resp(Session *s, const MessageAuthResp *m) {
         int r;
 

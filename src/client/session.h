@@ -58,6 +58,9 @@ void session_ask(Session *s);
  * when that can't be: with classic, or before it is online; then it is to be freed. */
 bool session_drain(Session *s);
 
+/* The same, of a session whose server is left for another: it is told, and sends no new visitors. */
+bool session_leave(Session *s);
+
 /* With mux, the visitors that the session has brought end too; with classic they go on. Takes NULL; returns
  * NULL. */
 Session *session_free(Session *s);

@@ -190,11 +190,11 @@ static void on_sibling_pause(Worker *w, Mail *mail) {
                 s->session = session_free(s->session);
 }
 
-static void on_sibling_drain(Worker *w, Mail *mail) {
+static void on_sibling_leave(Worker *w, Mail *mail) {
         Sibling *s = w->userdata;
 
         on_sibling_pause(w, mail);
-        if (s->session && !session_drain(s->session))
+        if (s->session && !session_leave(s->session))
                 s->session = session_free(s->session);
 }
 
@@ -278,8 +278,8 @@ void sibling_pause(Sibling *s) {
         sibling_order(s, on_sibling_pause);
 }
 
-void sibling_drain(Sibling *s) {
-        sibling_order(s, on_sibling_drain);
+void sibling_leave(Sibling *s) {
+        sibling_order(s, on_sibling_leave);
 }
 
 void sibling_tunnel_up(Sibling *s) {

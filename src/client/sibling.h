@@ -29,7 +29,7 @@ void sibling_go(Sibling *s, const ClientConfig *config, const char *client_id);
 void sibling_pause(Sibling *s);
 
 /* The same, and what is there serves its visitors and then ends. */
-void sibling_drain(Sibling *s);
+void sibling_leave(Sibling *s);
 
 /* There is a new tunnel: visitors that wait for it go on. */
 void sibling_tunnel_up(Sibling *s);

@@ -55,9 +55,9 @@ void siblings_pause(Siblings *ss) {
                 sibling_pause(ss->items[i]);
 }
 
-void siblings_drain(Siblings *ss) {
+void siblings_leave(Siblings *ss) {
         for (unsigned i = 0; ss && i < ss->n; i++)
-                sibling_drain(ss->items[i]);
+                sibling_leave(ss->items[i]);
 }
 
 void siblings_tunnel_up(Siblings *ss) {

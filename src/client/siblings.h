@@ -14,7 +14,7 @@ int siblings_new(Siblings **ret, unsigned n, const SiblingParams *params);
 void siblings_go(Siblings *ss, unsigned n_sessions, const ClientConfig *config, const char *client_id);
 
 void siblings_pause(Siblings *ss);
-void siblings_drain(Siblings *ss);
+void siblings_leave(Siblings *ss);
 void siblings_tunnel_up(Siblings *ss);
 
 /* Ends all, with their visitors, and waits for that. Returns NULL. */

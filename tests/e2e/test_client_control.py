@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """pgrok status, add, remove and reload: changes to a client that runs."""
 
+import hashlib
 import json
+import signal
 import subprocess
 
 import pytest
 
 import visit
-from daemons import PATIENCE, PGROK
-from test_control import TRANSFER, rest_of, start_download
+from daemons import PATIENCE, PGROK, Client
+from test_control import TRANSFER, listed, rest_of, start_download
 
 
 def pgrok(place, client, *arguments, expected=0):
@@ -154,3 +156,86 @@ def test_an_absent_client_is_told_as_such(place, server):
     client.terminate()
     assert "is pgrok running?" in pgrok(place, client, "status", expected=1).stderr
     assert not client.control_socket.exists()
+
+
+# ---- another server, or another way to it ----
+
+def client_text(place, server, more="", ca=None):
+    return f'client: {{ server = "localhost:{server.tunnel}"; ca_file = "{ca or place.ca()}"; {more} }};\n'
+
+
+def run_configured(place, text):
+    config = place.write("client.conf", text)
+    return config, Client(place, ["run", "--config", config])
+
+
+def hang_up(client, count=1):
+    client.process.send_signal(signal.SIGHUP)
+    client.wait_log("The configuration was read again", count)
+
+
+@pytest.mark.parametrize("connections", [1, 3])
+def test_a_reload_moves_to_another_server_and_loses_no_visitor(place, connections):
+    first, second = place.server(), place.server()
+    tunnels = f"tunnels: {{ {tunnel_text('web', place.http().port)} }};\n"
+    more = f"connections = {connections};"
+    config, client = run_configured(place, client_text(place, first, more) + tunnels)
+    with start_download(client.tunnel("http")) as held:
+        config.write_text(client_text(place, second, more) + tunnels)
+        hang_up(client)
+        client.wait_event("online", server=f"localhost:{second.tunnel}")
+        wait_for_tunnels(client, "web")
+        assert visit.exchange(second.http, visit.head("web.localhost")).status == 200
+        listed(first, "tunnels", lambda found: not found)
+        assert len(visit.read_exactly(held, rest_of(held))) == TRANSFER
+    listed(first, "clients", lambda found: not found)
+    listed(second, "connections", lambda found: not found)
+
+
+def test_a_reload_back_and_forth_gives_the_same_name(place):
+    servers = place.server(), place.server()
+    tunnels = f'tunnels: {{ web: {{ local = "{place.http().port}"; proto = "http"; }}; }};\n'
+    config, client = run_configured(place, client_text(place, servers[0]) + tunnels)
+    wait_for_tunnels(client, "web")
+    before = urls(place, client)
+    for i, server in ((1, servers[1]), (2, servers[0])):
+        config.write_text(client_text(place, server) + tunnels)
+        hang_up(client, i)
+        client.wait_event("online", i + 1)
+        wait_for_tunnels(client, "web")
+    assert urls(place, client) == before
+
+
+def test_a_reload_reads_the_token_file(place):
+    tokens = "".join(f"{name} sha256:{hashlib.sha256(f'token-of-{name}'.encode()).hexdigest()}\n"
+                     for name in ("alice", "bob"))
+    server = place.server(config=f'auth: {{ method = "token-file"; token_file = "{place.write("tokens", tokens)}"; }};')
+    secret = place.write("token", "token-of-alice\n")
+    tunnels = f"tunnels: {{ {tunnel_text('web', place.http().port)} }};\n"
+    _, client = run_configured(place, client_text(place, server, f'token_file = "{secret}";') + tunnels)
+    wait_for_tunnels(client, "web")
+    hang_up(client)  # nothing is new
+    assert len(client.events("online")) == 1
+    secret.write_text("nonsense in it\n")
+    client.process.send_signal(signal.SIGHUP)
+    client.wait_log("the running one stays")
+    assert "token" in client.log() and len(client.events("online")) == 1
+    secret.write_text("token-of-alice\n")
+    hang_up(client, 2)
+    assert len(client.events("online")) == 1
+
+
+def test_a_ca_that_can_not_be_read_is_refused(place, server):
+    tunnels = f"tunnels: {{ {tunnel_text('web', place.http().port)} }};\n"
+    config, client = run_configured(place, client_text(place, server) + tunnels)
+    wait_for_tunnels(client, "web")
+    config.write_text(client_text(place, server, ca="/no/such.pem") + tunnels)
+    assert "/no/such.pem" in pgrok(place, client, "reload", expected=1).stderr
+    assert visit.exchange(server.http, visit.head("web.localhost")).status == 200
+    assert len(client.events("online")) == 1
+
+
+def test_without_the_command_run_a_hang_up_is_the_end(place, server):
+    client = place.client(server, str(place.http().port))
+    client.tunnels(2)
+    assert client.terminate(signal.SIGHUP) == 0
