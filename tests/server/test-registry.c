@@ -46,8 +46,10 @@ static uint16_t find_ports(const Address *loopback) {
 
 static uint16_t tcp_low;
 
+static RegistryOptions options; /* what the registry of the test has got */
+
 static int set_up(void **state _unused_) {
-        RegistryOptions options = {
+        options = (RegistryOptions) {
                 .rules = { .domain = "t.example", .reserved = &no_names, .banned = &bad_names, .http_port = 80,
                            .https_port = 443 },
                 .grace_usec = GRACE_USEC,
@@ -253,6 +255,49 @@ static void test_names_stay_reserved_for_the_grace_time(void **state _unused_) {
         assert_false(registry_sweep(registry, now + GRACE_USEC));
         assert_int_equal(find(TUNNEL_HTTP, "a.t.example"), REGISTRY_UNKNOWN);
         assert_int_equal(request(&bob, HTTP("a"), NULL), 1);
+}
+
+static void test_new_options_judge_what_is_asked_for_from_now_on(void **state _unused_) {
+        ConfigList reserved = { .items = (char *[]){ TEXT("c") }, .n = 1 };
+        Login ann = login(ANN_ID, "ann");
+
+        assert_int_equal(request(&ann, HTTP("a"), NULL), 1);
+        options.max_tunnels_per_client = 2;
+        options.rules.reserved = &reserved;
+        options.rules.domain = "u.example";
+        registry_set_options(registry, &options);
+        assert_int_equal(request(&ann, HTTP("c"), NULL), -EKEYREJECTED);
+        assert_int_equal(request(&ann, HTTP("b"), NULL), 1);
+        assert_int_equal(request(&ann, HTTP("d"), NULL), -ENOBUFS);
+        assert_int_equal(find(TUNNEL_HTTP, "a.t.example"), REGISTRY_FOUND);
+        assert_int_equal(find(TUNNEL_HTTP, "b.u.example"), REGISTRY_FOUND);
+}
+
+static void test_a_new_rate_is_that_of_tunnels_that_are_there(void **state _unused_) {
+        Login ann = login(ANN_ID, "ann");
+        SessionName session;
+        Tunnel *t = NULL;
+
+        assert_int_equal(request(&ann, HTTP("a"), NULL), 1);
+        assert_int_equal(registry_find(registry, TUNNEL_HTTP, "a.t.example", 0, &t, &session), REGISTRY_FOUND);
+        assert_false(rate_is_set(&t->rate));
+        options.rate_per_tunnel = 1000;
+        registry_set_options(registry, &options);
+        assert_true(rate_is_set(&t->rate));
+        tunnel_unref(t);
+}
+
+static void test_ports_are_of_the_new_range(void **state _unused_) {
+        MessageReqTunnel tcp = { .protocol = TEXT("tcp") };
+        Login ann = login(ANN_ID, "ann");
+        char url[64], expected[64];
+
+        assert_int_equal(request(&ann, tcp, NULL), 1);
+        options.rules.tcp_low = options.rules.tcp_high = (uint16_t) (tcp_low + N_PORTS - 1);
+        registry_set_options(registry, &options);
+        assert_int_equal(request(&ann, tcp, url), 1);
+        snprintf(expected, sizeof(expected), "tcp://t.example:%u", tcp_low + N_PORTS - 1U);
+        assert_string_equal(url, expected);
 }
 
 static void test_another_client_of_the_same_user_may_take_a_reserved_name(void **state _unused_) {
@@ -620,6 +665,9 @@ int main(void) {
                 registry_test(test_a_name_is_one_user_s_across_protocols),
                 registry_test(test_a_taken_name_is_told_by_its_url),
                 registry_test(test_names_stay_reserved_for_the_grace_time),
+                registry_test(test_new_options_judge_what_is_asked_for_from_now_on),
+                registry_test(test_a_new_rate_is_that_of_tunnels_that_are_there),
+                registry_test(test_ports_are_of_the_new_range),
                 registry_test(test_another_client_of_the_same_user_may_take_a_reserved_name),
                 registry_test(test_without_authentication_a_reserved_name_is_one_client_s),
                 registry_test(test_random_names_come_back_in_order),
