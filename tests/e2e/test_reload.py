@@ -16,6 +16,7 @@ import pytest
 import local
 import visit
 from daemons import PATIENCE, Server, free_port_range
+from hook import Hook
 from test_control import ctl, curl, rest_of, start_download
 
 RELOADS = 100
@@ -403,6 +404,27 @@ def test_another_method_asks_everybody_anew(place, setting):
     client.wait_event("tunnel", 3)
     assert setting.get(tunnel).status == 200
     assert curl(setting.server, "/v1/clients")[1]["total"] == 1
+
+
+def test_another_address_of_the_webhook_is_asked_from_now_on(place, setting):
+    first, second = place.keep(Hook()), place.keep(Hook())
+    text = '{{ method = "webhook"; webhook: {{ url = "{}"; }}; }}'
+    setting.reload(auth=text.format(first.url))
+    client = setting.client("--subdomain", "demo", str(place.http().port))
+    tunnel = client.tunnel("http")
+    first.hold()
+    waits = setting.hand_client(authenticate=False)
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(waits.authenticate(User="token-of-bob")))
+    thread.start()
+    first.wait_for("login", 2)
+    setting.reload(auth=text.format(second.url))
+    first.go()
+    thread.join(PATIENCE)
+    assert not answers[0].Error  # who was asked about before has its answer
+    assert setting.get(tunnel).status == 200 and len(client.events("online")) == 1
+    setting.hand_client()  # what the first one has said is not believed any more
+    assert len(second.events("login")) == 1 and len(first.events("login")) == 2
 
 
 # ---- when ----
