@@ -12,7 +12,7 @@
 
 #define HTTP_SERVICE_BODY_MAX (64 * 1024) /* of a request: above it is answered by 413 */
 #define HTTP_SERVICE_CONNECTIONS_MAX 64
-#define HTTP_SERVICE_IDLE_SEC 30
+#define HTTP_SERVICE_IDLE_SEC 10
 
 typedef struct HttpService HttpService;
 typedef struct HttpExchange HttpExchange; /* one request, until its answer */

@@ -470,5 +470,6 @@ def test_systemd_is_told(place):
         setting.reload(expected=1, names='{ grace = "never"; }')
         assert told.recv(4096).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
         message = told.recv(4096).decode()
-        assert message.startswith("READY=1\nSTATUS=") and f"pgrokd.conf:{setting.line_of('names')}" in message
+        assert message.startswith("STATUS=") and f"pgrokd.conf:{setting.line_of('names')}" in message
+        assert told.recv(4096) == b"READY=1"
         setting.server.terminate()
