@@ -2,13 +2,15 @@
 # shellcheck shell=bash
 # What tools/check and tools/demo share. To be sourced by bash, with `top` being the project's folder.
 
-# Debian packages: to build, for the demo, to test, to fuzz.
+# Debian packages: to build, for the demo, to test, to fuzz, for tests/system.
 build_packages=(build-essential autoconf automake pkg-config xz-utils libsystemd-dev libgnutls28-dev
         libconfig-dev libjson-c-dev libuv1-dev libmicrohttpd-dev libcurl4-gnutls-dev uthash-dev)
 demo_packages=(python3 curl)
 test_packages=(libcmocka-dev python3-pytest python3-pytest-xdist curl openssl netcat-openbsd
         openssh-client openssh-server postgresql prometheus)
 fuzz_packages=(clang)
+system_packages=(debhelper dpkg-dev fakeroot bash-completion systemd groff mandoc libcmocka-dev mmdebstrap
+        systemd-container)
 
 say() {
         printf '\n== %s\n' "$*"
