@@ -283,6 +283,12 @@ static void mux_stream_destroy(Stream *s, bool reset _unused_) {
         yamux_close(&ms->yamux); /* says RST unless both directions have ended: then MS is gone now */
 }
 
+static const char *mux_stream_explain(Stream *s) {
+        const Mux *m = mux_stream(s)->mux;
+
+        return m ? stream_explain(m->transport) : NULL;
+}
+
 static const StreamOps mux_stream_ops = {
         .read = mux_stream_read,
         .write = mux_stream_write,
@@ -296,6 +302,7 @@ static const StreamOps mux_stream_ops = {
         .consume = mux_stream_consume,
         .reserve = mux_stream_reserve,
         .commit = mux_stream_commit,
+        .explain = mux_stream_explain,
 };
 
 MuxStream *mux_stream_new(Mux *m) {

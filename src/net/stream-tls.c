@@ -164,6 +164,27 @@ static int stream_tls_flush(Stream *s) {
         return t->socket.error;
 }
 
+/* What the peer has against us; the alerts are those of RFC 8446 §6.2. Owned by the caller, or NULL. */
+static char *explain_alert(gnutls_alert_description_t alert) {
+        const char *name = gnutls_alert_get_name(alert);
+
+        switch (alert) {
+        case GNUTLS_A_CERTIFICATE_REQUIRED:
+                return strdup("TLS: the peer asks for a certificate by its own authority, and we showed none: set "
+                              "certificate and key");
+        case GNUTLS_A_BAD_CERTIFICATE:
+        case GNUTLS_A_UNSUPPORTED_CERTIFICATE:
+        case GNUTLS_A_CERTIFICATE_REVOKED:
+        case GNUTLS_A_CERTIFICATE_EXPIRED:
+        case GNUTLS_A_CERTIFICATE_UNKNOWN:
+        case GNUTLS_A_UNKNOWN_CA:
+        case GNUTLS_A_ACCESS_DENIED:
+                return str_format("TLS: the peer doesn't accept our certificate: %s", name);
+        default:
+                return str_format("TLS: the peer says: %s", name);
+        }
+}
+
 /* Says why the handshake failed as helpfully as GnuTLS lets us. */
 static void stream_tls_set_why(StreamTls *t, int gnutls_error) {
         gnutls_datum_t text = {};
@@ -175,8 +196,7 @@ static void stream_tls_set_why(StreamTls *t, int gnutls_error) {
                                                          GNUTLS_CRT_X509, &text, 0) >= 0)
                 t->why = str_format("The certificate of %s is refused: %s", t->host, (char*) text.data);
         else if (gnutls_error == GNUTLS_E_FATAL_ALERT_RECEIVED)
-                t->why = str_format("TLS: the peer says: %s",
-                                    gnutls_alert_get_name(gnutls_alert_get(t->session)));
+                t->why = explain_alert(gnutls_alert_get(t->session));
         else if (gnutls_error != GNUTLS_E_PULL_ERROR && gnutls_error != GNUTLS_E_PUSH_ERROR)
                 t->why = str_format("TLS: %s", gnutls_strerror(gnutls_error));
         gnutls_free(text.data);

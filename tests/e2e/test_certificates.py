@@ -98,6 +98,21 @@ def test_the_certificate_names_the_user(place, authority):
     assert " of alice " in server.log() and " of bob " in server.log()
 
 
+@pytest.mark.parametrize("transport", ["mux", "classic"])
+def test_our_client_says_what_is_wrong_with_its_certificate(place, authority, transport):
+    server = start(place, authority, "token-file")
+    common = ("--ca-file", place.folder / "cert.pem", f"--transport={transport}", "--proto=http", "--token", TOKEN, "9")
+    stranger = Authority(place.folder, "stranger").sign("alice")
+    for pair, kind, reason in ((None, "offline", "asks for a certificate by its own authority"),
+                               (stranger, "offline", "asks for a certificate by its own authority"),
+                               (authority.sign("bob"), "error", "another user than the certificate")):
+        shown = ["--certificate", pair[0], "--key", pair[1]] if pair else []
+        client = place.client(server, *shown, *common, dev=False)
+        assert reason in client.wait_event(kind)["reason"]
+        client.expected_exit = None
+        client.terminate()
+
+
 def test_a_name_that_no_user_can_have_is_refused(place, authority):
     server = start(place, authority)
     assert "certificate" in login(place, server, authority.sign("x", subject="/CN=Alice and Bob"))[1].Error
