@@ -10,7 +10,8 @@
  * socket is on its worker's ready queue. So a socket costs one epoll_ctl() when it comes, a second if it is
  * ever waited for room, and one when it goes.
  *
- * Of a peer's end that came before a short read the kernel tells nothing more: has_peer_end keeps asking. */
+ * Of a peer's end that came before a short read the kernel tells nothing more, nor of what is behind an urgent
+ * byte, before which it ends a read: of such sockets each read is followed by another (reads_short). */
 
 static unsigned events_of_epoll(uint32_t e) {
         unsigned events = 0;
@@ -42,24 +43,27 @@ static void on_socket_polled(PollItem *item, uint32_t events) {
         Socket *s = container_of(item, Socket, poll);
 
         s->holding |= events_of_epoll(events);
-        s->has_peer_end = s->has_peer_end || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
+        s->reads_short = s->reads_short || (events & (EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR));
         socket_update_ready(s);
 }
 
-/* Sees to it that what is wanted and doesn't hold will be told. */
-static int socket_poll(Socket *s) {
-        uint32_t events = s->polled | EPOLLIN | EPOLLRDHUP | EPOLLET;
+/* Sees to it that what is wanted and doesn't hold will be told; without memory for that the socket fails. */
+static void socket_poll(Socket *s) {
+        uint32_t events = s->polled | EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET;
         int r;
 
         if (s->wanted & STREAM_WRITABLE)
                 events |= EPOLLOUT;
         if ((s->wanted & ~s->holding) == 0 || events == s->polled)
-                return 0;
+                return;
         r = s->polled == 0 ? worker_poll(s->worker, &s->poll, s->fd, events)
                            : worker_poll_change(s->worker, &s->poll, s->fd, events);
         if (r >= 0)
                 s->polled = events;
-        return r;
+        else {
+                s->error = r;
+                s->holding |= STREAM_READABLE | STREAM_WRITABLE | STREAM_ABORTED;
+        }
 }
 
 int socket_init(Socket *s, Worker *w, int fd, SocketFn on_event) {
@@ -103,8 +107,7 @@ void socket_set_events(Socket *s, unsigned events) {
         if (!s->worker || s->wanted == events)
                 return;
         s->wanted = events;
-        if (socket_poll(s) < 0) /* no memory to wait for an event: let each call find out by itself */
-                s->holding |= events & ~(unsigned) STREAM_ABORTED;
+        socket_poll(s);
         socket_update_ready(s);
 }
 
@@ -118,7 +121,7 @@ void socket_drained(Socket *s, unsigned events) {
         if (!s->worker)
                 return;
         if (s->wanted & events)
-                (void) socket_poll(s);
+                socket_poll(s);
         socket_update_ready(s);
 }
 
@@ -148,17 +151,13 @@ ssize_t socket_read(Socket *s, void *data, size_t n) {
         if (s->error == 0 && s->polled != 0 && !(s->holding & STREAM_READABLE))
                 return -EAGAIN;
         k = recv(s->fd, data, n, 0);
-        if (k < 0) {
-                if (errno != EAGAIN && errno != EINTR)
-                        return -errno;
+        if (k < 0 && errno != EAGAIN && errno != EINTR)
+                s->error = -errno;
+        if (k <= 0 && s->error < 0)
+                return s->error; /* also if an earlier call took it away: this is no orderly end */
+        if (k < 0 || (k > 0 && (size_t) k < n && !s->reads_short))
                 socket_drained(s, STREAM_READABLE);
-                return -EAGAIN;
-        }
-        if (k == 0 && s->error < 0)
-                return s->error; /* a send took the error away: this is no orderly end */
-        if (k > 0 && (size_t) k < n && !s->has_peer_end)
-                socket_drained(s, STREAM_READABLE);
-        return k;
+        return k < 0 ? -EAGAIN : k;
 }
 
 ssize_t socket_write(Socket *s, const void *data, size_t n) {

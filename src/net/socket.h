@@ -21,12 +21,12 @@ struct Socket {
         ReadyItem ready; /* while an event holds that the kernel has told already */
         SocketFn on_event;
         int fd;    /* owned */
-        int error; /* a failed send's errno, negative: the kernel tells it once, we need it again */
+        int error; /* a failed call's errno, negative: the kernel tells it once, we need it again */
         unsigned wanted;
-        unsigned holding;  /* StreamEvents that hold, as far as we know */
-        uint32_t polled;   /* the kernel's events that it is asked for; 0: not polled yet */
-        bool has_peer_end; /* a short read doesn't mean that nothing is left */
-        bool is_full;      /* the last write was not taken whole */
+        unsigned holding; /* StreamEvents that hold, as far as we know */
+        uint32_t polled;  /* the kernel's events that it is asked for; 0: not polled yet */
+        bool reads_short; /* a short read doesn't mean that nothing is left */
+        bool is_full;     /* the last write was not taken whole */
 };
 
 /* Embedded. Owns FD on success. Returns 0 or a negative errno. loop: W */
