@@ -224,14 +224,11 @@ static void settle_tls(ServerConfig *c, ConfigFile *f) {
         if (c->client_ca && !c->certificate)
                 config_file_fault(f, config_file_origin(f, "server.tls.client_ca"),
                                   "server.tls.client_ca needs server.tls.certificate and server.tls.key");
-        if (c->dev && !c->certificate && !c->key)
-                return;
-        if (!c->certificate || !c->key)
+        if (!c->certificate != !c->key)
                 config_file_fault(
                         f,
                         config_file_origin(f, c->certificate ? "server.tls.certificate" : "server.tls.key"),
-                        "server.tls.%s is not set; clients and https visitors need a certificate and its key "
-                        "(PEM files)",
+                        "server.tls.%s is not set; a certificate and its key go together (PEM files)",
                         c->certificate ? "key" : "certificate");
 }
 

@@ -8,6 +8,7 @@
 #include "net/listener.h"
 #include "net/mux.h"
 #include "server/inherited.h"
+#include "server/own-certificate.h"
 
 typedef struct SharedConfig {
         atomic_uint n_refs;
@@ -62,6 +63,15 @@ static int make_dev_ca(DevCa **dev_ca, char **ret_why) {
         return folder ? dev_ca_new(dev_ca, folder, ret_why) : -ENOMEM;
 }
 
+static int make_dev_credentials(Snapshot *s, const char *const *tunnel_alpn, const char *const *edge_alpn,
+                                DevCa **dev_ca, char **ret_why) {
+        int r = make_dev_ca(dev_ca, ret_why);
+
+        if (r >= 0)
+                r = tls_server_new_select(&s->tunnel_tls, dev_ca_select, *dev_ca, tunnel_alpn);
+        return r < 0 ? r : tls_server_new_select(&s->https_tls, dev_ca_select, *dev_ca, edge_alpn);
+}
+
 static int make_credentials(Snapshot *s, DevCa **dev_ca, char **ret_why) {
         static const char *const tunnel_alpn[] = { MUX_ALPN, NULL };
         static const char *const https_alpn[] = { "http/1.1", NULL };
@@ -69,18 +79,22 @@ static int make_credentials(Snapshot *s, DevCa **dev_ca, char **ret_why) {
         const ServerConfig *c = s->config;
         /* Visitors have no certificate, and a ticket of theirs must not pass for one. */
         const char *const *edge_alpn = c->one_port && !c->client_ca ? one_port_alpn : https_alpn;
-        int r;
+        _cleanup_free_ char *own = NULL, *own_key = NULL;
+        const char *certificate = c->certificate, *key = c->key;
+        int r = 0;
 
-        if (!c->certificate) {
-                r = make_dev_ca(dev_ca, ret_why);
-                if (r >= 0)
-                        r = tls_server_new_select(&s->tunnel_tls, dev_ca_select, *dev_ca, tunnel_alpn);
-                return r < 0 ? r : tls_server_new_select(&s->https_tls, dev_ca_select, *dev_ca, edge_alpn);
+        if (!certificate && c->dev)
+                return make_dev_credentials(s, tunnel_alpn, edge_alpn, dev_ca, ret_why);
+        if (!certificate) {
+                r = own_certificate(c->domain, &own, &own_key, ret_why);
+                certificate = own;
+                key = own_key;
         }
-        r = tls_server_new_files(&s->tunnel_tls, c->certificate, c->key, tunnel_alpn, ret_why);
+        if (r >= 0)
+                r = tls_server_new_files(&s->tunnel_tls, certificate, key, tunnel_alpn, ret_why);
         if (r >= 0 && c->client_ca)
                 r = require_clients(s, ret_why);
-        return r < 0 ? r : tls_server_new_files(&s->https_tls, c->certificate, c->key, edge_alpn, ret_why);
+        return r < 0 ? r : tls_server_new_files(&s->https_tls, certificate, key, edge_alpn, ret_why);
 }
 
 static int snapshot_make_credentials(Snapshot *s, DevCa **dev_ca, ConfigList *faults) {
