@@ -36,12 +36,8 @@ void auth_poll(Auth *a) {
                 a->ops->poll(a);
 }
 
-bool auth_is_same_method(const Auth *a, const Auth *b) {
-        return a->ops == b->ops;
-}
-
 Auth *auth_replace(Auth *a, Auth *newer) {
-        if (!auth_is_same_method(a, newer)) {
+        if (a->ops != newer->ops) {
                 auth_free(a);
                 return newer;
         }

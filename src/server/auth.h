@@ -94,8 +94,6 @@ void auth_poll(Auth *a);
  * it must have nothing pending. */
 Auth *auth_replace(Auth *a, Auth *newer);
 
-bool auth_is_same_method(const Auth *a, const Auth *b);
-
 /* FN is called when a user is revoked; never from within a question. */
 void auth_set_revoked_fn(Auth *a, AuthRevokedFn fn, void *userdata);
 

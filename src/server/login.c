@@ -23,6 +23,7 @@ struct Login {
         Mail mail;
         Server *server; /* borrowed */
         unsigned from;  /* the shard that accepted it */
+        unsigned trust; /* the snapshot's, there */
         Stream *stream; /* owned, detached */
         Buffer *rest;   /* owned, or NULL */
         Mux *mux;       /* owned, detached; NULL for classic and koding */
@@ -265,6 +266,10 @@ static void on_login(Worker *w, Mail *mail) {
         uint64_t wait_usec = attempts_wait_usec(s->attempts, &l->spec.peer, clock_usec());
         char why[96];
 
+        if (l->trust != s->snapshot->trust) { /* it comes again, and tells otherwise who it is */
+                login_free(l);
+                return;
+        }
         if (l->certificate_user && !user_name_is_valid(l->certificate_user)) {
                 login_refuse(l, LOG_WARNING,
                              "The name in your certificate is not one of a user: 1 to 64 "
@@ -319,6 +324,7 @@ static Login *login_new(Shard *sh, Stream *stream, Buffer *rest, Mux *mux, const
         }
         l->server = sh->server;
         l->from = sh->worker->index;
+        l->trust = sh->snapshot->trust;
         l->stream = stream;
         l->rest = rest;
         l->mux = mux;

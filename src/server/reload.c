@@ -138,9 +138,8 @@ static void forget_users(Server *s) {
 
 static void reload_apply_auth(Reload *l) {
         Server *s = l->server;
-        const ServerConfig *c = l->snapshot->config;
 
-        if (!auth_is_same_method(s->auth, l->auth) || !str_equal(s->snapshot->config->client_ca, c->client_ca))
+        if (l->snapshot->trust != s->snapshot->trust)
                 forget_users(s);
         s->auth = auth_replace(s->auth, TAKE_PTR(l->auth));
         server_listen_to_auth(s);

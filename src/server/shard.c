@@ -91,6 +91,11 @@ static void shard_drop_listeners(Shard *sh, const Snapshot *snapshot) {
         sh->n_listeners = n;
 }
 
+static void shard_close_gates(Shard *sh) {
+        while (sh->gates)
+                gate_free(sh->gates);
+}
+
 void shard_set_snapshot(Shard *sh, Snapshot *snapshot) {
         Snapshot *older = sh->snapshot;
         bool listens = sh->n_listeners > 0;
@@ -99,6 +104,8 @@ void shard_set_snapshot(Shard *sh, Snapshot *snapshot) {
         sh->snapshot = snapshot;
         if (listens)
                 shard_open_listeners(sh);
+        if (snapshot->trust != older->trust)
+                shard_close_gates(sh); /* who was let in by the old rules; they come again */
         snapshot_unref(older); /* the sockets of which were compared */
 }
 
@@ -121,11 +128,6 @@ Session *shard_find_session(Shard *sh, uint64_t id) {
 
         HASH_FIND(hh, sh->sessions, &id, sizeof(id), s);
         return s;
-}
-
-static void shard_close_gates(Shard *sh) {
-        while (sh->gates)
-                gate_free(sh->gates);
 }
 
 void shard_stop(Shard *sh) {

@@ -341,6 +341,12 @@ RegistryOptions snapshot_registry_options(const Snapshot *s) {
         };
 }
 
+static unsigned trust_after(const Snapshot *older, const ServerConfig *c) {
+        bool same = older && older->config->auth == c->auth && str_equal(older->config->client_ca, c->client_ca);
+
+        return older ? older->trust + !same : 0;
+}
+
 int snapshot_new(Snapshot **ret, ServerConfig *config, const Snapshot *older, Inherited *inherited,
                  DevCa **dev_ca, ConfigList *faults) {
         _cleanup_(snapshot_unrefp) Snapshot *s = new0(Snapshot, 1);
@@ -351,6 +357,7 @@ int snapshot_new(Snapshot **ret, ServerConfig *config, const Snapshot *older, In
                 return -ENOMEM;
         }
         s->n_refs = 1;
+        s->trust = trust_after(older, config);
         r = shared_config_new(&s->config, config);
         if (r >= 0)
                 r = snapshot_make_credentials(s, dev_ca, faults);
@@ -370,6 +377,7 @@ int snapshot_new_credentials(Snapshot **ret, const Snapshot *older, DevCa **dev_
         if (!s)
                 return -ENOMEM;
         s->n_refs = 1;
+        s->trust = older->trust;
         s->config = older->config;
         atomic_fetch_add(&shared_config(s->config)->n_refs, 1);
         for (; s->n_sockets < older->n_sockets; s->n_sockets++) {

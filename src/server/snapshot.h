@@ -35,6 +35,7 @@ typedef struct Snapshot {
         TlsServer *https_tls, *tunnel_tls; /* references */
         SnapshotSocket sockets[SNAPSHOT_SOCKETS_MAX];
         unsigned n_sockets;
+        unsigned trust; /* another one than before: who clients are is asked otherwise, of all of them */
 } Snapshot;
 
 struct Inherited;

@@ -17,7 +17,7 @@ import local
 import visit
 from daemons import PATIENCE, Server, free_port_range
 from hook import Hook
-from test_control import ctl, curl, rest_of, start_download
+from test_control import ctl, curl, listed, rest_of, start_download
 
 RELOADS = 100
 
@@ -425,6 +425,16 @@ def test_another_address_of_the_webhook_is_asked_from_now_on(place, setting):
     assert setting.get(tunnel).status == 200 and len(client.events("online")) == 1
     setting.hand_client()  # what the first one has said is not believed any more
     assert len(second.events("login")) == 1 and len(first.events("login")) == 2
+
+
+def test_who_has_connected_before_a_certificate_was_asked_for_is_not_let_in(place, setting):
+    before = setting.hand_client(authenticate=False)
+    setting.hand_client()  # so the one before has passed its handshake too
+    setting.reload(tls=f'{{ certificate = "{setting.certificate}"; key = "{setting.key}"; '
+                       f'client_ca = "{setting.certificate}"; }}', auth='{ method = "none"; }')
+    with pytest.raises((AssertionError, OSError)):  # no answer but the end
+        before.authenticate()
+    listed(setting.server, "clients", lambda found: not found)
 
 
 # ---- when ----
