@@ -38,6 +38,20 @@ void config_list_done(ConfigList *l) {
         *l = (ConfigList){};
 }
 
+char *config_list_join(const ConfigList *l) {
+        char *text = NULL;
+
+        for (size_t i = 0; i < l->n; i++) {
+                char *longer = str_format("%s%s%s", text ? text : "", text ? "\n" : "", l->items[i]);
+
+                free(text);
+                if (!longer)
+                        return NULL;
+                text = longer;
+        }
+        return text;
+}
+
 static void *key_field(const ConfigKey *key, void *target) {
         return (char*) target + key->offset;
 }

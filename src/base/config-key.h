@@ -51,6 +51,9 @@ int config_list_add(ConfigList *l, const char *s);
 int config_list_take(ConfigList *l, char *s);
 void config_list_done(ConfigList *l);
 
+/* The items, one a line; NULL when there are none, or memory is out. Owned by the caller. */
+char *config_list_join(const ConfigList *l);
+
 /* Store VALUE in TARGET in the place of what was there; a list gets one item more. Return 0, -ENOMEM, or
  * -EINVAL with *RET_WHY a sentence about it, owned by the caller; then TARGET is untouched. */
 int config_key_set_text(const ConfigKey *key, void *target, const char *value, char **ret_why);

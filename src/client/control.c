@@ -54,19 +54,6 @@ static void handle_status(Control *c, HttpExchange *x, const HttpRequest *r _unu
 
 /* ---- changes ---- */
 
-/* The faults as one sentence a line. Owned by the caller, or NULL. */
-static char *join_faults(const ConfigList *faults) {
-        char *text = strdup("");
-
-        for (size_t i = 0; text && i < faults->n; i++) {
-                char *longer = str_format("%s%s%s", text, i > 0 ? "\n" : "", faults->items[i]);
-
-                free(text);
-                text = longer;
-        }
-        return text;
-}
-
 /* Owns CHANGE. */
 static void control_change(Control *c, HttpExchange *x, Change *change) {
         _cleanup_(config_list_done) ConfigList faults = {};
@@ -77,8 +64,8 @@ static void control_change(Control *c, HttpExchange *x, Change *change) {
                 http_answer_json(x, 200, json_object_new_object());
                 return;
         }
-        why = join_faults(&faults);
-        http_answer_error(x, r == -EINVAL ? 409 : 500, "%s", why && *why ? why : strerror(-r));
+        why = config_list_join(&faults);
+        http_answer_error(x, r == -EINVAL ? 409 : 500, "%s", why ? why : strerror(-r));
 }
 
 static void handle_reload(Control *c, HttpExchange *x, const HttpRequest *r _unused_) {

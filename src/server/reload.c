@@ -211,19 +211,6 @@ void reload_look_at_credentials(Server *s) {
 
 /* ---- all of it ---- */
 
-/* Owned by the caller, or NULL. */
-static char *join_faults(const ConfigList *faults) {
-        char *text = NULL;
-
-        for (size_t i = 0; i < faults->n; i++) {
-                char *longer = str_format("%s%s%s", text ? text : "", text ? "\n" : "", faults->items[i]);
-
-                free(text);
-                text = longer;
-        }
-        return text;
-}
-
 static void refuse(const ConfigList *faults, int error) {
         server_log_faults(faults);
         log_error("The new configuration is refused, the running one stays");
@@ -250,7 +237,7 @@ int server_reload(Server *s, char **ret_why) {
                 service_ready();
         } else {
                 refuse(&faults, r);
-                *ret_why = join_faults(&faults);
+                *ret_why = config_list_join(&faults);
         }
         reload_done(&l);
         config_list_done(&faults);
