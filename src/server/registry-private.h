@@ -81,6 +81,11 @@ Claim *claim_host(Registry *r, const char *host, const char *user, const char *c
 void claim_drop(Registry *r, Claim *c);
 
 Claim *claim_of_port(Registry *r, uint16_t port);
+Claim *claim_of_tunnel(Registry *r, const Tunnel *t);
+bool claim_allows(const Claim *c, const Client *client);
+
+/* Returns 0 or -ENOMEM. */
+int claim_set_owner(Claim *c, const char *user, const char *client_id);
 
 /* Returns a new claim for PORT, which has none, with FD listening there, or, with -1, one bound now; NULL when
  * that can't be. Takes FD in any case. */
@@ -93,6 +98,9 @@ Client *client_find(Registry *r, const char *id);
 
 /* Returns a new client, with a new id in the place of one that is not usable, or NULL. */
 Client *client_new(Registry *r, const char *id, User *user);
+
+/* What C got when it asked for KEY, or NULL. */
+Sticky *client_sticky(Client *c, const char *key);
 
 /* C gets HOST, or PORT, again when it asks for KEY. Forgetting is no failure: it gets another one then. */
 void client_remember(Client *c, const char *key, const char *host, uint16_t port);
