@@ -75,15 +75,13 @@ static int host_open(Registry *r, Claim *c, Client *client) {
 
 /* Nobody keeps it any more. */
 static void host_drop(Registry *r, Claim *c) {
-        Client *client = client_find(r, c->client_id);
-
         for (int p = 0; p < TUNNEL_PROTOCOL_MAX; p++) {
                 Tunnel *t = c->tunnels[p];
 
                 if (!t || !t->no_parking)
                         continue;
                 c->tunnels[p] = NULL;
-                DL_DELETE(client->tunnels, t);
+                DL_DELETE(t->client->tunnels, t);
                 tunnel_unref(t);
                 r->counts.tunnels--;
         }

@@ -205,6 +205,19 @@ static int client_enter(Registry *r, Client *c, const RegistryLogin *l, SessionN
         return l->number == 0 ? n + client_restart(r, c, l, ret_replaced + n) : n;
 }
 
+/* Its names stay its user's. So nobody can keep others out by coming with one id after the other. */
+static void forget_longest_away(Registry *r) {
+        Client *longest = NULL;
+
+        for (Client *c = r->clients; c; c = c->hh.next)
+                if (client_is_away(c) && (!longest || c->away_usec < longest->away_usec))
+                        longest = c;
+        if (longest) {
+                HASH_DEL(r->clients, longest);
+                client_free(longest);
+        }
+}
+
 static int login(Registry *r, const RegistryLogin *l, char **ret_client_id, SessionName *ret_replaced) {
         Client *c = client_find(r, l->client_id);
         _cleanup_free_ char *id = NULL;
@@ -217,7 +230,7 @@ static int login(Registry *r, const RegistryLogin *l, char **ret_client_id, Sess
         if ((!c || client_is_away(c)) && r->counts.clients >= r->options.max_clients)
                 return -ENOBUFS;
         if (!c && HASH_COUNT(r->clients) >= AWAY_CLIENTS_FACTOR * r->options.max_clients)
-                return -ENOBUFS;
+                forget_longest_away(r);
         if (!c)
                 c = client_new(r, l->client_id, l->user);
         id = c ? strdup(c->id) : NULL;

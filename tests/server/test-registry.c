@@ -220,6 +220,21 @@ static void test_clients_are_limited(void **state _unused_) {
         login("", "eve");
 }
 
+static void test_many_ids_of_one_user_keep_nobody_out(void **state _unused_) {
+        Login ann = login(ANN_ID, "ann"), other;
+
+        assert_int_equal(request(&ann, HTTP("a"), NULL), 1);
+        logout(&ann, 1);
+        for (uint64_t i = 2; i < 50; i++) {
+                other = login("", "ann");
+                logout(&other, i);
+        }
+        login(BOB_ID, "bob");
+        assert_int_equal(find(TUNNEL_HTTP, "a.t.example"), REGISTRY_AWAY); /* the name is remembered */
+        ann = login(ANN_ID, "ann");
+        assert_int_equal(request(&ann, HTTP("a"), NULL), 1);
+}
+
 static void test_a_name_is_one_user_s_across_protocols(void **state _unused_) {
         Login ann = login(ANN_ID, "ann"), bob = login(BOB_ID, "bob");
 
@@ -662,6 +677,7 @@ int main(void) {
                 registry_test(test_a_client_takes_its_own_session_over),
                 registry_test(test_a_client_id_is_one_user_s),
                 registry_test(test_clients_are_limited),
+                registry_test(test_many_ids_of_one_user_keep_nobody_out),
                 registry_test(test_a_name_is_one_user_s_across_protocols),
                 registry_test(test_a_taken_name_is_told_by_its_url),
                 registry_test(test_names_stay_reserved_for_the_grace_time),
