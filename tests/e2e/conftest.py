@@ -13,6 +13,7 @@ from daemons import PATIENCE, Client, Server, environment, free_port_range
 from yamux import MuxClient
 
 TRANSPORT = os.environ.get("PGROK_TEST_TRANSPORT")  # of each client that doesn't choose one: auto, mux or classic
+CONNECTIONS = os.environ.get("PGROK_TEST_CONNECTIONS")  # the same: client.connections
 LOG_LEVEL = os.environ.get("PGROK_TEST_LOG_LEVEL", "info")
 
 
@@ -46,6 +47,8 @@ class Place:
         common = ["--server", server.address, "--log-level", LOG_LEVEL]
         if TRANSPORT and not any(str(a).startswith("--transport") for a in arguments):
             common.append(f"--transport={TRANSPORT}")
+        if CONNECTIONS and not any(str(a).startswith("--config") for a in arguments):
+            common += ["--config", self.write("connections.conf", f"client: {{ connections = {CONNECTIONS}; }};\n")]
         return Client(self, [*(["--dev"] if dev else []), *common, *arguments])
 
     def hand_client(self, server, **options):

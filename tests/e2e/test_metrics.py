@@ -2,10 +2,13 @@
 """What Prometheus reads."""
 
 import re
+import socket
 import subprocess
+import threading
 
 import pytest
 
+import local
 import visit
 from daemons import PATIENCE
 from test_control import TRANSFER, rest_of, start_download
@@ -46,6 +49,25 @@ def test_clients_tunnels_connections_and_live_bytes_are_counted(place, server):
     assert after['pgrokd_bytes_total{direction="out"}'] > TRANSFER
     assert 0 < after['pgrokd_bytes_total{direction="in"}'] < 1000
     assert after['pgrokd_connections_total{proto="http"}'] == before['pgrokd_connections_total{proto="http"}'] + 1
+
+
+def test_sums_are_those_of_what_was_done(place, server):
+    echo = place.client(server, "--proto", "tcp", str(place.keep(local.EchoService()).port)).tunnel("tcp")
+    before = metrics(server)
+    for n in (1, 1000, 300_000):
+        with visit.connect(echo.port) as sock:
+            thread = threading.Thread(target=sock.sendall, args=(b"x" * n,))
+            thread.start()
+            assert len(visit.read_exactly(sock, n)) == n
+            thread.join()
+            sock.shutdown(socket.SHUT_WR)
+            assert sock.recv(1) == b""
+    after = metrics(server)
+    assert after['pgrokd_connections_total{proto="tcp"}'] - before['pgrokd_connections_total{proto="tcp"}'] == 3
+    for direction in ("in", "out"):
+        name = f'pgrokd_bytes_total{{direction="{direction}"}}'
+        assert after[name] - before[name] == 301_001
+    assert after['pgrokd_tunnels{proto="tcp"}'] == after["pgrokd_clients"] == 1
 
 
 def test_own_answers_are_counted_by_their_code_and_time(server):
