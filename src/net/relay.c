@@ -10,10 +10,14 @@
  *   OPEN ──source's end, nothing buffered──► [WITHHELD ──►] SHUT ──flushed──► DONE
  *     └──sink takes no more──► BROKEN: nothing more is read; the other way may still carry an answer
  *
- * The relay is done when both directions are DONE or BROKEN, or when a source fails. */
+ * The relay is done when both directions are DONE or BROKEN, or when a source fails.
+ *
+ * With a filter bytes are judged before they move, where they are with the source, or else in `input'. What was
+ * admitted then goes the way that all go without one. */
 
 #define RELAY_BURST_BYTES (256U * 1024) /* that a direction moves at one event; about so many */
 #define RELAY_BURST_READS 4
+#define RELAY_GATHER_BYTES (16 * 1024) /* that are copied behind a filter's own, to leave with them */
 #define RELAY_STALL_USEC (5 * UINT64_C(1000000)) /* for a sink that stalls, after the source's abort */
 #define RELAY_WITHHOLD_MAX_USEC (300 * UINT64_C(1000000)) /* for an answer that never begins */
 
@@ -28,7 +32,12 @@ typedef enum DirectionState {
 typedef struct Direction {
         Stream *from, *to; /* borrowed */
         Buffer *buffer;    /* owned; bytes read and not written, or NULL */
+        Buffer *input;     /* owned; bytes read and not let through or not taken, or NULL */
+        uint64_t admitted; /* how many of the bytes that are next the filter lets through */
         DirectionState state;
+        bool wants_more; /* the filter can't decide about `input' yet */
+        bool held;       /* the filter lets nothing through now */
+        bool unreported; /* the filter hasn't heard yet that what it let through has passed */
         bool blocked;   /* the sink takes nothing now, and the bytes are still with the source */
         bool aborted;   /* the source's peer has broken it off; what it sent before is still under way */
         bool unflushed; /* the sink holds bytes that the kernel didn't take */
@@ -47,6 +56,9 @@ struct Relay {
         Timer *stall;    /* owned; from an abort on, while bytes from before it are under way */
         Rate *rates[RELAY_RATES_MAX]; /* borrowed, or NULL */
         bool has_rates;
+        const RelayFilter *filter; /* borrowed, or NULL */
+        void *filter_userdata;     /* borrowed */
+        bool resumed;              /* A's direction is to be run, whatever the event was */
         Timer *throttle; /* owned; the first time that a rate makes it wait */
         RelayDoneFn done;
         void *userdata; /* borrowed */
@@ -135,6 +147,174 @@ static int direction_transfer(Direction *d, size_t max) {
         return stream_can_reserve(d->to) ? direction_read_into(d, max) : direction_read(d, max);
 }
 
+/* ---- the filter ---- */
+
+static RelaySide direction_side(const Relay *r, const Direction *d) {
+        return d == &r->a_to_b ? RELAY_A : RELAY_B;
+}
+
+static Direction *relay_direction(Relay *r, RelaySide from) {
+        return from == RELAY_A ? &r->a_to_b : &r->b_to_a;
+}
+
+static void direction_consume(Direction *d, size_t n) {
+        if (!d->input) {
+                if (n > 0)
+                        stream_consume(d->from, n);
+                return;
+        }
+        buffer_consume(d->input, n);
+        if (buffer_length(d->input) == 0)
+                d->input = buffer_put(direction_pool(d), d->input);
+}
+
+static int direction_pass_input(Direction *d, size_t max) {
+        ssize_t k = stream_write(d->to, buffer_head(d->input), MIN(buffer_length(d->input), max));
+
+        if (k < 0) {
+                d->blocked = k == -EAGAIN;
+                return d->blocked ? -EAGAIN : -EPIPE;
+        }
+        d->bytes += (uint64_t) k;
+        d->credit -= (size_t) k;
+        direction_consume(d, (size_t) k);
+        return 1;
+}
+
+static int direction_pass_admitted(Direction *d, size_t max) {
+        size_t before = d->credit;
+        int e;
+
+        max = (size_t) MIN((uint64_t) max, d->admitted);
+        e = d->input ? direction_pass_input(d, max) : direction_transfer(d, max);
+        d->admitted -= before - d->credit;
+        return e;
+}
+
+/* Reads behind what is in `input'. */
+static int direction_read_input(Direction *d) {
+        const uint8_t *p;
+        ssize_t k;
+
+        if (!d->input)
+                d->input = buffer_get(direction_pool(d));
+        if (!d->input)
+                return -ENOMEM;
+        if (buffer_room(d->input) == 0)
+                buffer_compact(d->input);
+        if (stream_can_peek(d->from)) {
+                k = stream_peek(d->from, &p);
+                if (k > 0) {
+                        k = MIN(k, (ssize_t) buffer_room(d->input));
+                        (void) buffer_append(d->input, p, (size_t) k);
+                        stream_consume(d->from, (size_t) k);
+                }
+        } else {
+                k = stream_read(d->from, buffer_tail(d->input), buffer_room(d->input));
+                if (k > 0)
+                        buffer_produce(d->input, (size_t) k);
+        }
+        if (buffer_length(d->input) == 0)
+                d->input = buffer_put(direction_pool(d), d->input);
+        if (k > 0)
+                d->wants_more = false;
+        return k > 0 ? 1 : (int) k;
+}
+
+/* Copies the first of N admitted bytes at P to OUT, if there is something already. Returns how many. */
+static size_t direction_gather(Direction *d, Buffer *out, const uint8_t *p, size_t n) {
+        if (buffer_length(out) == 0)
+                return 0;
+        n = (size_t) MIN((uint64_t) MIN(n, (size_t) RELAY_GATHER_BYTES), d->admitted);
+        if (buffer_append(out, p, n) < 0)
+                return 0;
+        d->admitted -= n;
+        return n;
+}
+
+/* Has N bytes at P judged, until there is something to move or to wait for; what takes their place is
+ * appended to OUT. Returns how many bytes are done with, or -ECANCELED. */
+static ssize_t direction_ask(Relay *r, Direction *d, const uint8_t *p, size_t n, Buffer *out) {
+        size_t done = 0;
+
+        while (done < n) {
+                size_t taken = 0;
+                int64_t e = r->filter->judge(r->filter_userdata, direction_side(r, d), (const char*) p + done,
+                                             n - done, out, &taken);
+
+                if (e == 0)
+                        done += taken;
+                else if (e > 0) {
+                        d->admitted = (uint64_t) e;
+                        done += direction_gather(d, out, p + done, n - done);
+                } else if (e == -EAGAIN)
+                        d->wants_more = true;
+                else if (e == -EBUSY)
+                        d->held = true;
+                else
+                        return (ssize_t) e;
+                if (e >= 0)
+                        d->unreported = true;
+                if (e != 0)
+                        break;
+        }
+        return (ssize_t) done;
+}
+
+/* Returns as the ways from source to sink do, or -ECANCELED. */
+static int direction_judge(Relay *r, Direction *d) {
+        const uint8_t *p;
+        Buffer *out;
+        ssize_t n;
+
+        if (d->wants_more || (!d->input && !stream_can_peek(d->from))) {
+                int e = direction_read_input(d);
+
+                if (e <= 0)
+                        return e;
+        }
+        p = d->input ? buffer_head(d->input) : NULL;
+        n = d->input ? (ssize_t) buffer_length(d->input) : stream_peek(d->from, &p);
+        if (n <= 0)
+                return (int) n;
+        out = buffer_get(direction_pool(d));
+        if (!out)
+                return -ENOMEM;
+        n = direction_ask(r, d, p, (size_t) n, out);
+        if (n > 0) {
+                d->credit -= MIN(d->credit, (size_t) n);
+                direction_consume(d, (size_t) n);
+        }
+        d->buffer = buffer_length(out) > 0 && n >= 0 ? TAKE_PTR(out) : NULL;
+        buffer_put(direction_pool(d), out);
+        if (n < 0)
+                return (int) n;
+        return d->held && n == 0 ? -EAGAIN : 1;
+}
+
+/* What was admitted has been taken by the sink. */
+static int direction_report(Relay *r, Direction *d) {
+        if (!d->unreported || d->admitted > 0 || d->buffer)
+                return 0;
+        d->unreported = false;
+        return r->filter->passed(r->filter_userdata, direction_side(r, d));
+}
+
+static int direction_step(Relay *r, Direction *d, size_t max) {
+        if (!r->filter)
+                return direction_transfer(d, max);
+        return d->admitted > 0 ? direction_pass_admitted(d, max) : direction_judge(r, d);
+}
+
+/* Nobody but the filter keeps what was read. */
+static bool direction_has_work(const Direction *d) {
+        return d->input && !d->wants_more && !d->held;
+}
+
+static bool direction_is_held(const Direction *d) {
+        return d->held && (d->input || stream_can_peek(d->from));
+}
+
 /* ---- rates ---- */
 
 static void relay_run(Relay *r, bool a_to_b, bool b_to_a);
@@ -211,14 +391,17 @@ static size_t direction_allowance(Relay *r, Direction *d) {
 
 static void direction_break(Direction *d) {
         d->state = DIRECTION_BROKEN;
-        d->unflushed = d->blocked = false;
+        d->unflushed = d->blocked = d->unreported = false;
         d->buffer = buffer_put(direction_pool(d), d->buffer);
+        d->input = buffer_put(direction_pool(d), d->input);
 }
 
 /* Passes the end on, or keeps it for a while. */
 static int direction_end(Relay *r, Direction *d) {
-        int e;
+        int e = r->filter ? r->filter->ended(r->filter_userdata, direction_side(r, d)) : 0;
 
+        if (e < 0)
+                return e;
         if (d == &r->a_to_b && r->withhold_usec > 0) {
                 e = timer_new_after(&r->withhold, d->from->worker, r->withhold_usec, on_relay_withheld, r);
                 if (e >= 0)
@@ -231,32 +414,41 @@ static int direction_end(Relay *r, Direction *d) {
         return e;
 }
 
+/* The source has come to its end. Returns as direction_move(). */
+static int direction_finish(Relay *r, Direction *d) {
+        int e = direction_end(r, d);
+
+        return e < 0 && e != -ECANCELED ? -EPIPE : e;
+}
+
 /* Moves bytes until there are none, the sink is full, or the burst is spent. Returns 0, -EAGAIN when the sink
- * is full, -EPIPE when the sink failed, or the source's error. */
+ * is full, -EPIPE when the sink failed, the source's error, or -ECANCELED. */
 static int direction_move(Relay *r, Direction *d) {
         uint64_t before = d->bytes;
         size_t max;
 
         d->blocked = false;
-        for (int i = 0; i < RELAY_BURST_READS && d->bytes - before < RELAY_BURST_BYTES; i++) {
+        for (int i = 0; (i < RELAY_BURST_READS && d->bytes - before < RELAY_BURST_BYTES) || direction_has_work(d);
+             i++) {
                 int e = direction_write(d);
 
-                if (e == -EAGAIN)
-                        return e;
                 if (e < 0)
-                        return -EPIPE;
-                if (d->state != DIRECTION_OPEN)
+                        return e == -EAGAIN ? e : -EPIPE;
+                e = direction_report(r, d);
+                if (e < 0)
+                        return e;
+                if (d->state != DIRECTION_OPEN || direction_is_held(d))
                         return 0;
                 max = direction_allowance(r, d);
                 if (max == 0)
                         return 0;
-                e = direction_transfer(d, max);
+                e = direction_step(r, d, max);
                 if (e == 0)
-                        return direction_end(r, d) < 0 ? -EPIPE : 0;
+                        return direction_finish(r, d);
                 if (e < 0)
                         return e == -EAGAIN && !d->blocked ? 0 : e;
         }
-        return 0;
+        return direction_report(r, d);
 }
 
 /* Returns 0, or the source's error. */
@@ -282,7 +474,7 @@ static unsigned relay_stream_events(const Direction *source_of, const Direction 
         unsigned events = source_of->aborted ? 0 : STREAM_ABORTED;
 
         if (source_of->state == DIRECTION_OPEN && !source_of->buffer && !source_of->blocked &&
-            !source_of->throttled)
+            !source_of->throttled && !direction_is_held(source_of))
                 events |= STREAM_READABLE;
         if (sink_of->buffer || sink_of->blocked || sink_of->unflushed)
                 events |= STREAM_WRITABLE;
@@ -334,6 +526,8 @@ static void relay_run(Relay *r, bool a_to_b, bool b_to_a) {
                 relay_finish(r, e, RELAY_B);
                 return;
         }
+        a_to_b = a_to_b || r->resumed;
+        r->resumed = false;
         e = a_to_b ? direction_pump(r, &r->a_to_b) : 0;
         if (e < 0)
                 relay_finish(r, e, RELAY_A);
@@ -428,6 +622,8 @@ int relay_new(Relay **ret, Stream *a, Stream *b, const RelayOptions *options, Re
                 .a_to_b = { .from = a, .to = b },
                 .b_to_a = { .from = b, .to = a },
                 .withhold_usec = options->withhold_a_end_usec,
+                .filter = options->filter,
+                .filter_userdata = options->filter_userdata,
                 .done = done,
                 .userdata = userdata,
         };
@@ -441,11 +637,33 @@ int relay_new(Relay **ret, Stream *a, Stream *b, const RelayOptions *options, Re
         stream_set_callback(b, on_b_event, r);
         stream_set_direct(a);
         stream_set_direct(b);
-        direction_start(&r->a_to_b, options->a_head);
-        direction_start(&r->b_to_a, options->b_head);
-        relay_update_events(r);
+        if (r->filter)
+                r->a_to_b.input = buffer_length(options->a_head) > 0
+                                          ? options->a_head
+                                          : buffer_put(direction_pool(&r->a_to_b), options->a_head);
+        else {
+                direction_start(&r->a_to_b, options->a_head);
+                direction_start(&r->b_to_a, options->b_head);
+                relay_update_events(r);
+        }
         *ret = r;
         return 0;
+}
+
+void relay_start(Relay *r) {
+        relay_run(r, true, false);
+}
+
+void relay_resume(Relay *r, RelaySide side) {
+        if (side == RELAY_A)
+                r->resumed = true;
+        relay_direction(r, side)->held = false;
+}
+
+Buffer *relay_take_input(Relay *r, RelaySide side) {
+        Direction *d = relay_direction(r, side);
+
+        return TAKE_PTR(d->input);
 }
 
 Relay *relay_free(Relay *r) {
@@ -461,6 +679,8 @@ Relay *relay_free(Relay *r) {
         relay_let_go(r);
         buffer_put(direction_pool(&r->a_to_b), r->a_to_b.buffer);
         buffer_put(direction_pool(&r->b_to_a), r->b_to_a.buffer);
+        buffer_put(direction_pool(&r->a_to_b), r->a_to_b.input);
+        buffer_put(direction_pool(&r->b_to_a), r->b_to_a.input);
         free(r);
         return NULL;
 }

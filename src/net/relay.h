@@ -2,7 +2,8 @@
 #pragma once
 
 /* Joins two streams: what one reads the other writes, both ways, each direction with one buffer at most
- * and only while bytes wait. Each direction ends by itself (half-close); an abort ends both. */
+ * and only while bytes wait. Each direction ends by itself (half-close); an abort ends both. A filter makes it
+ * pass on what a protocol allows. */
 
 #include "net/rate.h"
 #include "net/stream.h"
@@ -14,6 +15,23 @@ typedef enum RelaySide { RELAY_A, RELAY_B } RelaySide;
 
 #define RELAY_RATES_MAX 2
 
+/* Understands a protocol, and decides about its bytes. What is called returns 0 or more, or -ECANCELED: then
+ * the relay is done, with that error. */
+typedef struct RelayFilter {
+        /* N (> 0) bytes have come from SIDE, of which none has been decided about. Returns how many may go on
+         * as they are (> 0), beginning with the first of them, and perhaps with some that are still to come.
+         * Or 0, with *RET_TAKEN > 0: those are gone, and what was appended to INSTEAD takes their place. Or
+         * -EAGAIN: more of them are needed to decide. Or -EBUSY: none now, until relay_resume(). */
+        int64_t (*judge)(void *userdata, RelaySide from, const char *data, size_t n, Buffer *instead,
+                         size_t *ret_taken);
+
+        /* All that was let through has been taken by the other side. */
+        int (*passed)(void *userdata, RelaySide from);
+
+        /* SIDE has come to its end, which is passed on. */
+        int (*ended)(void *userdata, RelaySide from);
+} RelayFilter;
+
 typedef struct RelayOptions {
         Buffer *a_head; /* bytes read from A, first to go to B. Owned by the relay on success; or NULL */
         Buffer *b_head; /* the same the other way */
@@ -22,6 +40,8 @@ typedef struct RelayOptions {
         uint64_t withhold_a_end_usec;
         /* Limits for both directions together; borrowed, outlive the relay; NULL: none */
         Rate *rates[RELAY_RATES_MAX];
+        const RelayFilter *filter; /* NULL: everything goes on. With one, there is no b_head */
+        void *filter_userdata;     /* borrowed */
 } RelayOptions;
 
 typedef struct RelayResult {
@@ -35,10 +55,19 @@ typedef struct RelayResult {
 /* Once, never before relay_new() returns. The callee frees the relay, then the streams are its own again. */
 typedef void (*RelayDoneFn)(Relay *r, const RelayResult *result, void *userdata);
 
-/* Borrows both streams until it is freed, and takes over their callbacks. Returns 0 or -ENOMEM. loop: that of
- * A and B */
+/* Borrows both streams until it is freed, and takes over their callbacks. One with a filter begins with
+ * relay_start(). Returns 0 or -ENOMEM. loop: that of A and B */
 int relay_new(Relay **ret, Stream *a, Stream *b, const RelayOptions *options, RelayDoneFn done,
               void *userdata);
+
+/* Asks the filter about a_head, and begins. May finish the relay. */
+void relay_start(Relay *r);
+
+/* For filters, when they are called: asks again about what SIDE has to say. */
+void relay_resume(Relay *r, RelaySide side);
+
+/* What has come from SIDE and was not decided about: owned by the caller, or NULL. */
+Buffer *relay_take_input(Relay *r, RelaySide side);
 
 /* Ends it, without a call back; the streams stay, without callback or wanted events. Takes NULL; returns
  * NULL. */

@@ -213,6 +213,23 @@ ssize_t http_body_feed(HttpBody *b, const char *data, size_t n) {
         }
 }
 
+int64_t http_body_skip(HttpBody *b) {
+        uint64_t n = b->left;
+
+        switch (b->kind) {
+        case HTTP_BODY_LENGTH:
+                b->left = 0;
+                return (int64_t) n; /* of 63 bits */
+        case HTTP_BODY_CHUNKED:
+                return b->state == DATA ? (int64_t) take_data(b, (size_t) n) : 0;
+        case HTTP_BODY_UNTIL_CLOSE:
+        case HTTP_BODY_OPAQUE:
+                return INT64_MAX;
+        default:
+                return 0;
+        }
+}
+
 bool http_body_is_complete(const HttpBody *b) {
         switch (b->kind) {
         case HTTP_BODY_NONE:

@@ -16,6 +16,7 @@ static Stream *a, *b;
 static Relay *relay;
 static RelayResult result;
 static bool done;
+static Buffer *left; /* owned: what a filter has not decided about */
 
 static int set_up(void **state) {
         return worker_set_up(state);
@@ -23,6 +24,7 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
         relay = relay_free(relay);
+        left = buffer_put(&worker->buffers, left);
         a = stream_free(a);
         b = stream_free(b);
         far_a = safe_close(far_a);
@@ -37,6 +39,7 @@ static void on_done(Relay *r, const RelayResult *outcome, void *userdata) {
         assert_false(done);
         done = true;
         result = *outcome;
+        left = relay_take_input(r, RELAY_A);
         relay = relay_free(r);
 }
 
@@ -422,6 +425,89 @@ static void test_a_relay_that_waits_for_its_rate_can_be_freed_and_aborted(void *
         assert_true(result.a_to_b_bytes < RATED_BYTES);
 }
 
+/* A protocol of lines: "N" lets N bytes behind it pass, "=TEXT" becomes TEXT, "!" ends all, "." holds. What B says
+ * always passes. */
+static unsigned n_passed;
+
+static int64_t judge_line(void *userdata, RelaySide from, const char *data, size_t n, Buffer *instead,
+                          size_t *ret_taken) {
+        const char *end = memchr(data, '\n', n);
+
+        assert_ptr_equal(userdata, &n_passed);
+        if (from == RELAY_B)
+                return INT64_MAX;
+        if (*data >= '0' && *data <= '9')
+                return 1 + (*data - '0');
+        if (*data == '!')
+                return -ECANCELED;
+        if (*data == '.')
+                return n_passed < 2 ? -EBUSY : 1;
+        if (!end)
+                return -EAGAIN;
+        assert_int_equal(buffer_append(instead, data + 1, (size_t) (end - data - 1)), 0);
+        *ret_taken = (size_t) (end - data + 1);
+        return 0;
+}
+
+static int line_passed(void *userdata _unused_, RelaySide from) {
+        n_passed += from == RELAY_A;
+        return 0;
+}
+
+static int line_ended(void *userdata _unused_, RelaySide from _unused_) {
+        return 0;
+}
+
+static const RelayFilter line_filter = { .judge = judge_line, .passed = line_passed, .ended = line_ended };
+
+static void start_filtered(const char *head) {
+        Buffer *first = buffer_get(&worker->buffers);
+
+        n_passed = 0;
+        assert_int_equal(buffer_append(first, head, strlen(head)), 0);
+        start(&(RelayOptions){ .a_head = first, .filter = &line_filter, .filter_userdata = &n_passed }, 0);
+        relay_start(relay);
+}
+
+static void test_a_filter_replaces_and_lets_pass(void **state _unused_) {
+        start_filtered("=hel");
+        far_send(far_a, "lo\n3ab", 6);
+        far_expect(far_b, "hello3ab", 8);
+        far_send(far_a, "c=!\n", 4);
+        far_expect(far_b, "c!", 2);
+        far_send(far_b, "answer", 6);
+        far_expect(far_a, "answer", 6);
+        shutdown(far_a, SHUT_WR);
+        far_expect_end(far_b);
+        shutdown(far_b, SHUT_WR);
+        expect_done(0, RELAY_A);
+}
+
+static void test_what_a_filter_holds_waits_for_it(void **state _unused_) {
+        start_filtered("0.");
+        far_expect(far_b, "0", 1);
+        turn_for(3 * TICK_USEC);
+        n_passed = 2;
+        relay_resume(relay, RELAY_A);
+        far_send(far_b, "x", 1); /* any event */
+        far_expect(far_a, "x", 1);
+        far_expect(far_b, ".", 1);
+        close(far_a);
+        far_a = -1;
+        far_expect_end(far_b);
+}
+
+static void test_a_filter_ends_the_relay_and_the_rest_is_left(void **state _unused_) {
+        start_filtered("=a\n2bc");
+        far_expect(far_b, "a2bc", 4);
+        far_send(far_a, "!rest", 5);
+        turn_while(!done);
+        assert_int_equal(result.error, -ECANCELED);
+        assert_int_equal(buffer_length(left), 5);
+        assert_memory_equal(buffer_head(left), "!rest", 5);
+        left = buffer_put(&worker->buffers, left);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 relay_test(test_bytes_go_both_ways_and_are_counted),
@@ -448,6 +534,9 @@ int main(void) {
                 relay_test(test_a_rate_holds_both_directions_together),
                 relay_test(test_the_lowest_rate_counts),
                 relay_test(test_a_relay_that_waits_for_its_rate_can_be_freed_and_aborted),
+                relay_test(test_a_filter_replaces_and_lets_pass),
+                relay_test(test_what_a_filter_holds_waits_for_it),
+                relay_test(test_a_filter_ends_the_relay_and_the_rest_is_left),
         };
 
         return cmocka_run_group_tests_name("net/relay", tests, NULL, NULL);

@@ -200,6 +200,29 @@ static void test_a_body_until_close_takes_all(void **state) {
         }
 }
 
+static void test_what_needs_no_look_is_skipped(void **state) {
+        HttpBody b;
+
+        (void) state;
+        http_body_init(&b, HTTP_BODY_NONE, 0);
+        assert_int_equal(http_body_skip(&b), 0);
+        http_body_init(&b, HTTP_BODY_LENGTH, 10);
+        assert_int_equal(http_body_feed(&b, "abc", 3), 3);
+        assert_int_equal(http_body_skip(&b), 7);
+        assert_true(http_body_is_complete(&b));
+        http_body_init(&b, HTTP_BODY_CHUNKED, 0);
+        assert_int_equal(http_body_skip(&b), 0);
+        assert_int_equal(http_body_feed(&b, "10\r\nab", 6), 6);
+        assert_int_equal(http_body_skip(&b), 14);
+        assert_int_equal(http_body_skip(&b), 0);
+        assert_int_equal(http_body_feed(&b, "\r\n0\r\n\r\nX", 8), 7);
+        assert_true(http_body_is_complete(&b));
+        assert_int_equal(http_body_skip(&b), 0);
+        http_body_init(&b, HTTP_BODY_UNTIL_CLOSE, 0);
+        assert_int_equal(http_body_skip(&b), INT64_MAX);
+        assert_true(http_body_may_end(&b));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_whole_chunked_bodies),
@@ -210,6 +233,7 @@ int main(void) {
                 cmocka_unit_test(test_a_body_of_known_length),
                 cmocka_unit_test(test_no_body_takes_nothing),
                 cmocka_unit_test(test_a_body_until_close_takes_all),
+                cmocka_unit_test(test_what_needs_no_look_is_skipped),
         };
 
         return cmocka_run_group_tests_name("proto/http-body", tests, NULL, NULL);

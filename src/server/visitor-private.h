@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the files of the visitor share: visitor.c has its life, visitor-http.c its requests. */
+
+#include "net/linger.h"
+#include "net/relay.h"
+#include "server/exchange.h"
+#include "server/server.h"
+#include "server/visitor.h"
+
+typedef enum VisitorState {
+        VISITOR_HEAD,
+        VISITOR_PARKED,
+        VISITOR_OPENING,
+        VISITOR_RELAY,
+        VISITOR_ANSWER,
+} VisitorState;
+
+struct Visitor {
+        Mail mail;       /* it travels to another shard as it is */
+        ReadyItem again; /* queued while it is to look up what is in `head' */
+        Shard *shard;    /* borrowed */
+        Stream *stream;  /* owned; the linger's in ANSWER */
+        Stream *leg;     /* owned: the stream to the client, in RELAY */
+        Buffer *head;    /* owned: bytes read from the visitor and not passed on, or NULL */
+        Timer *timeout;  /* owned; NULL on the way to another shard, and in RELAY of tcp */
+        Tunnel *tunnel;  /* a reference; NULL until it is found */
+        Relay *relay;    /* owned, in RELAY */
+        Linger *linger;  /* owned, in ANSWER */
+        Opening opening;
+        Address peer;
+        SessionName session; /* that is to serve it: found with the tunnel */
+        TunnelProtocol protocol;
+        VisitorState state;
+        unsigned n_moves; /* since it last had a leg */
+        bool entered;     /* counts among those of its tunnel */
+        bool counted;     /* counts among those of its address */
+        bool crowded;     /* there are too many of its address */
+        uint64_t started_usec;
+        Visitor *prev, *next; /* the shard's */
+
+        /* of http only */
+        Exchange exchange;
+        size_t n_head;       /* bytes of `head' that are the request's head, once that is known */
+        bool head_only;      /* that request is HEAD */
+        bool may_keep;       /* behind an answer of ours to it another request may follow */
+        bool is_kept;        /* it has had an answer */
+        bool is_routed;      /* the request that the leg was opened for has been looked up */
+        uint64_t asked_usec; /* when the request was read */
+        uint64_t rests_usec; /* since when it rests */
+        uint64_t idle_bytes; /* both ways, when RELAY was last looked at */
+};
+
+/* ---- visitor.c ---- */
+
+/* RESET: so that both peers see an abort. */
+void visitor_destroy(Visitor *v, bool reset);
+void visitor_set_state(Visitor *v, VisitorState state);
+
+/* Starts or restarts the one timeout that it has. Returns 0 or -ENOMEM. */
+int visitor_set_timeout(Visitor *v, uint64_t usec);
+
+void visitor_drop_tunnel(Visitor *v);
+void visitor_log_end(const Visitor *v, const RelayResult *result);
+
+/* Frees the relay, and counts what it has moved. */
+void visitor_end_relay(Visitor *v);
+
+/* Limits that its relay has to keep. */
+void visitor_get_rates(Visitor *v, RelayOptions *options);
+
+/* The tunnel is known, and its session, or there is none to be had now. */
+void visitor_open(Visitor *v);
+void visitor_park(Visitor *v);
+
+/* ---- visitor-http.c ---- */
+
+/* Looks for the tunnel of the request in `head', again where a wait is over. */
+void visitor_look_up_host(Visitor *v);
+
+/* Waits for requests. */
+void visitor_await_request(Visitor *v);
+
+/* It has a leg. */
+void visitor_begin_http(Visitor *v);
+
+/* In HEAD or RELAY. */
+void visitor_on_http_timeout(Visitor *v);
+
+/* Ends an http visitor's request with an answer of our own. FIELDS: more lines of its head, or "". */
+void visitor_refuse(Visitor *v, unsigned status, const char *fields, const char *text);
+void visitor_refuse_away(Visitor *v);
+void visitor_refuse_absent(Visitor *v);
+void visitor_refuse_crowd(Visitor *v);
+
+/* Ends the connection once the visitor has what was written to it. */
+void visitor_linger(Visitor *v);
