@@ -28,13 +28,14 @@ static const char *reason_phrase(unsigned status) {
         return "Error";
 }
 
-int answer_write(Buffer *out, unsigned status, const char *fields, const char *text, bool head_only) {
+int answer_write(Buffer *out, unsigned status, const char *fields, const char *text, bool head_only,
+                 bool keep) {
         size_t room = buffer_room(out);
         int n = snprintf(
                 (char*) buffer_tail(out), room,
                 "HTTP/1.1 %u %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n"
-                "Connection: close\r\n%s\r\n%s%s",
-                status, reason_phrase(status), strlen(text) + 1, fields, head_only ? "" : text,
+                "%s%s\r\n%s%s",
+                status, reason_phrase(status), strlen(text) + 1, keep ? "" : "Connection: close\r\n", fields, head_only ? "" : text,
                 head_only ? "" : "\n");
 
         if (n < 0 || (size_t) n >= room)

@@ -68,6 +68,14 @@ static const char *check_label(const char *value) {
         return host_label_is_valid(value) ? NULL : "must be one label of a host name, like \"www\"";
 }
 
+static const char *check_network(const char *value) {
+        Cidr network;
+
+        return cidr_parse(value, strlen(value), &network) < 0
+                       ? "must be a network or an address, like \"192.0.2.0/24\" or \"2001:db8::1\""
+                       : NULL;
+}
+
 #define KEY(p, t, member, ...) \
         { .path = "server." p, .type = t, .offset = offsetof(ServerConfig, member), ##__VA_ARGS__ }
 
@@ -114,6 +122,7 @@ static const ConfigKey server_keys[] = {
         KEY("limits.stop", CONFIG_TIME, stop_usec, .max = 3600 * USEC_PER_SEC, .fallback = "1s"),
         KEY("limits.drain", CONFIG_TIME, drain_usec, .max = 86400 * USEC_PER_SEC, .fallback = "10min"),
         KEY("metrics_listen", CONFIG_STRING, metrics_listen, .check = check_optional_address),
+        KEY("trusted_proxies", CONFIG_STRING_LIST, trusted_proxies, .check = check_network),
         KEY("one_port", CONFIG_BOOL, one_port, .fallback = "true"),
         KEY("workers", CONFIG_UINT, n_workers, .max = 256, .fallback = "0"),
         {},
@@ -243,6 +252,16 @@ static void settle_listeners(ServerConfig *c, ConfigFile *f) {
                 (void) parse_port_range(c->tcp_ports, &c->tcp_low, &c->tcp_high);
 }
 
+static int settle_proxies(ServerConfig *c) {
+        for (size_t i = 0; i < c->trusted_proxies.n; i++) {
+                int r = cidr_list_add(&c->proxies, c->trusted_proxies.items[i]);
+
+                if (r < 0 && r != -EINVAL) /* that is a fault already */
+                        return r;
+        }
+        return 0;
+}
+
 static int apply_settings(ConfigFile *f, const ServerSetting *settings, size_t n) {
         for (size_t i = 0; i < n; i++) {
                 int r = config_file_set(f, settings[i].key, settings[i].value, settings[i].origin);
@@ -311,6 +330,9 @@ int server_config_load(ServerConfig *c, const ConfigList *paths, const ServerSet
         settle_auth(c, f);
         settle_tls(c, f);
         settle_listeners(c, f);
+        r = settle_proxies(c);
+        if (r < 0)
+                return r;
         return copy_faults(f, ret_faults);
 }
 
@@ -334,4 +356,5 @@ int server_config_check_files(const ServerConfig *c, ConfigList *ret_faults) {
 
 void server_config_done(ServerConfig *c) {
         config_keys_done(server_keys, c);
+        cidr_list_done(&c->proxies);
 }

@@ -5,6 +5,7 @@
 
 #include "base/config-file.h"
 #include "net/address.h"
+#include "proto/cidr.h"
 
 typedef enum AuthMethod { AUTH_UNSET, AUTH_NONE, AUTH_TOKEN_FILE, AUTH_WEBHOOK, AUTH_METHOD_MAX } AuthMethod;
 
@@ -20,7 +21,7 @@ typedef struct ServerConfig {
         char *auth_method, *token_file;
         char *webhook_url, *webhook_secret_file, *webhook_ca_file;
         uint64_t webhook_timeout_usec, webhook_cache_usec;
-        ConfigList reserved_names, banned_names;
+        ConfigList reserved_names, banned_names, trusted_proxies;
         uint64_t grace_usec, park_usec;
         uint64_t max_clients, max_tunnels_per_client, max_pending, max_pending_per_address;
         uint64_t max_per_tunnel, max_per_visitor; /* connections of visitors */
@@ -33,6 +34,7 @@ typedef struct ServerConfig {
         bool sets_listen; /* one of the three lists is not the default */
         AuthMethod auth;
         uint16_t tcp_low, tcp_high;
+        CidrList proxies; /* that are trusted */
 } ServerConfig;
 
 /* What the command line said, for server_config_load(). */

@@ -16,6 +16,14 @@ static int exchange_stop(Exchange *x, ExchangeEnd end) {
         return -ECANCELED;
 }
 
+/* The visitor may have got a byte of the answer. */
+static bool exchange_has_answer(const Exchange *x) {
+        uint64_t in, out;
+
+        relay_get_bytes(x->relay, &in, &out);
+        return out > x->n_answered;
+}
+
 static void exchange_forget(Exchange *x) {
         free(TAKE_PTR(x->again));
         x->n_again = 0;
@@ -79,6 +87,8 @@ static int write_request(const Exchange *x, const HttpHead *head, Buffer *out) {
 }
 
 static void exchange_begin(Exchange *x, const HttpHead *head) {
+        uint64_t in;
+
         exchange_forget(x);
         x->state = EXCHANGE_WAITING;
         x->request = http_exchange(head);
@@ -86,7 +96,8 @@ static void exchange_begin(Exchange *x, const HttpHead *head) {
         x->awaits_continue = http_head_find(head, "Expect") && !http_body_is_complete(&x->request_body);
         x->status = 0;
         x->started_usec = clock_usec();
-        x->is_request_done = x->is_response_done = x->has_answer = x->leg_goes_on = false;
+        x->is_request_done = x->is_response_done = x->leg_goes_on = false;
+        relay_get_bytes(x->relay, &in, &x->n_answered);
 }
 
 static int64_t judge_request_head(Exchange *x, const char *data, size_t n, Buffer *instead, size_t *ret_taken) {
@@ -120,7 +131,7 @@ static int64_t judge_request(Exchange *x, const char *data, size_t n, Buffer *in
         if (http_body_is_complete(&x->request_body))
                 return -EBUSY;
         k = admit_body(&x->request_body, data, n);
-        return k < 0 ? exchange_stop(x, x->has_answer ? EXCHANGE_ABORT : EXCHANGE_CUT_OFF) : k;
+        return k < 0 ? exchange_stop(x, exchange_has_answer(x) ? EXCHANGE_ABORT : EXCHANGE_CUT_OFF) : k;
 }
 
 /* ---- responses ---- */
@@ -166,7 +177,6 @@ static int exchange_pass_interim(Exchange *x, const HttpHead *head, Buffer *out)
 }
 
 static int64_t judge_response_head(Exchange *x, const char *data, size_t n, Buffer *instead, size_t *ret_taken) {
-        size_t before = buffer_length(instead);
         HttpHead head;
         ssize_t k = http_head_parse_response(&head, data, n, HTTP_HEAD_BYTES_MAX);
         int r;
@@ -174,13 +184,12 @@ static int64_t judge_response_head(Exchange *x, const char *data, size_t n, Buff
         if (k == -EAGAIN)
                 return k;
         if (k < 0)
-                return exchange_stop(x, x->has_answer ? EXCHANGE_ABORT : EXCHANGE_BROKEN);
+                return exchange_stop(x, exchange_has_answer(x) ? EXCHANGE_ABORT : EXCHANGE_BROKEN);
         r = http_response_is_interim(&head) ? exchange_pass_interim(x, &head, instead)
                                             : exchange_answer(x, &head, instead);
         if (r < 0)
-                return exchange_stop(x, x->has_answer ? EXCHANGE_ABORT : EXCHANGE_BROKEN);
+                return exchange_stop(x, exchange_has_answer(x) ? EXCHANGE_ABORT : EXCHANGE_BROKEN);
         exchange_forget(x);
-        x->has_answer = x->has_answer || buffer_length(instead) > before;
         *ret_taken = (size_t) k;
         return 0;
 }
@@ -197,7 +206,7 @@ static int64_t judge_response(Exchange *x, const char *data, size_t n, Buffer *i
                 if (http_body_is_complete(&x->response_body))
                         return -EBUSY;
                 k = admit_body(&x->response_body, data, n);
-                return k < 0 ? exchange_stop(x, EXCHANGE_ABORT) : k;
+                return k < 0 ? exchange_stop(x, exchange_has_answer(x) ? EXCHANGE_ABORT : EXCHANGE_BROKEN) : k;
         default: /* nobody has asked: it must not be taken for the answer to the next request */
                 return exchange_stop(x, EXCHANGE_LOOK_AGAIN);
         }
@@ -256,7 +265,7 @@ static int exchange_visitor_ended(Exchange *x) {
         default:
                 if (x->is_request_done)
                         return 0;
-                return exchange_stop(x, x->has_answer ? EXCHANGE_ABORT : EXCHANGE_CUT_OFF);
+                return exchange_stop(x, exchange_has_answer(x) ? EXCHANGE_ABORT : EXCHANGE_CUT_OFF);
         }
 }
 
@@ -267,7 +276,7 @@ static ExchangeEnd exchange_without_leg(const Exchange *x, bool aborted) {
         case EXCHANGE_READING:
                 return x->has_visitor_ended ? EXCHANGE_CLOSE : EXCHANGE_LOOK_AGAIN;
         case EXCHANGE_WAITING:
-                return x->has_answer ? EXCHANGE_ABORT : EXCHANGE_UNANSWERED;
+                return exchange_has_answer(x) ? EXCHANGE_ABORT : EXCHANGE_UNANSWERED;
         case EXCHANGE_ANSWERED:
                 if (x->is_response_done)
                         return EXCHANGE_CLOSE;
@@ -302,7 +311,7 @@ void exchange_init(Exchange *x, const ExchangeOwner *owner, bool half_close) {
         x->half_close = half_close;
         x->state = EXCHANGE_RESTING;
         x->leg_is_used = x->has_visitor_ended = false;
-        x->is_request_done = x->is_response_done = x->has_answer = false;
+        x->is_request_done = x->is_response_done = false;
 }
 
 ExchangeEnd exchange_conclude(const Exchange *x, const RelayResult *result) {

@@ -51,6 +51,7 @@ struct Exchange {
         HttpBody request_body, response_body;
         unsigned status;       /* of the final response; 0: not known yet */
         uint64_t started_usec; /* when the request's head was complete */
+        uint64_t n_answered;   /* bytes that the visitor had got before */
         size_t head_bytes_max;
         const bool *is_stopping; /* borrowed: no request is to follow */
         ForwardedBy by;         /* how the visitor has come */
@@ -61,7 +62,6 @@ struct Exchange {
         bool awaits_continue;   /* the visitor, before it sends the body */
         bool is_request_done;   /* passed on as a whole */
         bool is_response_done;  /* the same */
-        bool has_answer;        /* the visitor may have got a byte of one */
         bool has_visitor_ended;
         char *again; /* owned: the request as it came, while it may be said again on a fresh leg; or NULL */
         size_t n_again;

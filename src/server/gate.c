@@ -240,7 +240,7 @@ static void on_gate_lingered(Linger *l _unused_, void *userdata) {
 static int gate_write_answer(const Gate *g, Buffer *out) {
         Message m = { .type = MESSAGE_AUTH_RESP, .auth_resp = { .error = g->why } };
 
-        return g->is_koding ? answer_write(out, 502, "", g->why, false) : message_encode(&m, out);
+        return g->is_koding ? answer_write(out, 502, "", g->why, false, false) : message_encode(&m, out);
 }
 
 static int gate_answer(Gate *g) {

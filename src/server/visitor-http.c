@@ -26,6 +26,7 @@ static void on_visitor_lingered(Linger *l _unused_, void *userdata) {
 
 /* Ends the connection with what is left to say. */
 static void visitor_say_last(Visitor *v, Buffer *answer) {
+        worker_unready(v->shard->worker, &v->again);
         v->timeout = timer_free(v->timeout);
         visitor_set_state(v, VISITOR_ANSWER);
         v->leg = stream_free(v->leg);
@@ -34,9 +35,15 @@ static void visitor_say_last(Visitor *v, Buffer *answer) {
                 visitor_destroy(v, true);
 }
 
-void visitor_linger(Visitor *v) {
-        if (v->leg)
+/* Where ends are told apart it is one, not an abort. */
+static void visitor_close_leg(Visitor *v) {
+        if (v->leg && v->opening.half_close)
                 (void) stream_shutdown(v->leg);
+        v->leg = stream_free(v->leg);
+}
+
+void visitor_linger(Visitor *v) {
+        visitor_close_leg(v);
         visitor_say_last(v, NULL);
 }
 
@@ -66,11 +73,11 @@ static void visitor_rest(Visitor *v) {
                 visitor_linger(v);
                 return;
         }
-        visitor_await_request(v);
-        if (has_more) {
+        if (has_more) { /* perhaps a whole request, so there is no telling yet what the visitor's end means */
                 v->again.run = on_visitor_again;
                 worker_ready(v->shard->worker, &v->again);
-        }
+        } else
+                visitor_await_request(v);
 }
 
 /* Returns true when the visitor has got the ANSWER and may go on. */
@@ -341,8 +348,7 @@ static void on_http_relayed(Relay *r, const RelayResult *result, void *userdata)
         visitor_end_relay(v);
         switch (end) {
         case EXCHANGE_LOOK_AGAIN:
-                (void) stream_shutdown(v->leg);
-                v->leg = stream_free(v->leg);
+                visitor_close_leg(v);
                 visitor_rest(v);
                 break;
         case EXCHANGE_CLOSE:
@@ -467,9 +473,10 @@ void visitor_look_up_host(Visitor *v) {
         ssize_t k = http_head_parse(&head, (const char*) buffer_head(v->head), buffer_length(v->head),
                                     v->shard->snapshot->config->head_bytes, &status);
 
-        if (k == -EAGAIN)
+        if (k == -EAGAIN) {
+                visitor_await_request(v);
                 return;
-        worker_unready(v->shard->worker, &v->again);
+        }
         stream_set_events(v->stream, 0);
         if (v->state == VISITOR_HEAD)
                 v->asked_usec = clock_usec();

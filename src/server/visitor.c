@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "server/visitor.h"
+#include "server/visitor-private.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -8,63 +8,22 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "base/str.h"
-#include "net/linger.h"
-#include "net/relay.h"
 #include "net/stream-fd.h"
 #include "net/stream-tls.h"
-#include "proto/http-head.h"
-#include "proto/koding.h"
-#include "server/answer.h"
-#include "server/gate.h"
-#include "server/login.h"
-#include "server/server.h"
 
-/*   HEAD ──► lookup ──► [PARKED ──► lookup] ──► [move to the session's shard] ──► OPENING ──► RELAY ──► gone
+/*    ┌───────────── the next request needs another leg, or none (http) ─────────────┐
+ *    ▼                                                                              │
+ *   HEAD ──► lookup ──► [PARKED ──► lookup] ──► [move to the session's shard] ──► OPENING ──► RELAY ──► gone
  *    tcp ────────┘
  *
- * Any state but RELAY may end in ANSWER (http) or a reset (tcp). Only the first request of a connection is
- * looked at; visitor_on_head() is where each request will be. */
+ * Any state may end in ANSWER (http) or a reset (tcp). */
 
 #define VISITOR_WITHHOLD_USEC (5 * USEC_PER_SEC)
 #define CROWD_PATIENCE \
         2 /* times limits.connections_per_visitor: from there on connections are closed unread */
 #define VISITOR_MOVES_MAX 4 /* a session that ends and comes back all the time doesn't keep it for ever */
 
-typedef enum VisitorState {
-        VISITOR_HEAD,
-        VISITOR_PARKED,
-        VISITOR_OPENING,
-        VISITOR_RELAY,
-        VISITOR_ANSWER,
-} VisitorState;
-
-struct Visitor {
-        Mail mail;      /* it travels to another shard as it is */
-        Shard *shard;   /* borrowed */
-        Stream *stream; /* owned; the linger's in ANSWER */
-        Stream *leg;    /* owned: the stream to the client, in RELAY */
-        Buffer *head;   /* owned: bytes read from the visitor and not passed on, or NULL */
-        Timer *timeout; /* owned; NULL on the way to another shard; in RELAY only if the client hides ends */
-        Tunnel *tunnel; /* a reference; NULL until it is found */
-        Relay *relay;   /* owned, in RELAY */
-        Linger *linger; /* owned, in ANSWER */
-        Opening opening;
-        Address peer;
-        SessionName session; /* that is to serve it: found with the tunnel */
-        TunnelProtocol protocol;
-        VisitorState state;
-        unsigned n_moves;
-        bool head_only; /* the request is HEAD */
-        bool entered;   /* counts among those of its tunnel */
-        bool counted;   /* counts among those of its address */
-        bool crowded;   /* there are too many of its address */
-        uint64_t idle_bytes; /* both ways, when RELAY was last looked at */
-        uint64_t started_usec;
-        Visitor *prev, *next; /* the shard's */
-};
-
 static void visitor_look_up(Visitor *v);
-static void visitor_open(Visitor *v);
 
 static void visitor_enter(Visitor *v, Shard *sh) {
         v->shard = sh;
@@ -83,7 +42,7 @@ static void visitor_leave(Visitor *v) {
                 shard_check_idle(v->shard);
 }
 
-static void visitor_drop_tunnel(Visitor *v) {
+void visitor_drop_tunnel(Visitor *v) {
         if (v->entered)
                 tunnel_leave(v->tunnel);
         v->entered = false;
@@ -98,7 +57,7 @@ static void visitor_get_bytes(const Visitor *v, uint64_t *ret_in, uint64_t *ret_
 }
 
 /* From now on they are the shard's. */
-static void visitor_end_relay(Visitor *v) {
+void visitor_end_relay(Visitor *v) {
         uint64_t in, out;
 
         visitor_get_bytes(v, &in, &out);
@@ -107,11 +66,13 @@ static void visitor_end_relay(Visitor *v) {
         v->relay = relay_free(v->relay);
 }
 
-static void visitor_destroy(Visitor *v, bool reset) {
+void visitor_destroy(Visitor *v, bool reset) {
         BufferPool *pool = &v->shard->worker->buffers;
 
         opening_cancel(&v->opening);
+        worker_unready(v->shard->worker, &v->again);
         visitor_end_relay(v);
+        exchange_done(&v->exchange);
         linger_free(v->linger);
         timer_free(v->timeout);
         buffer_put(pool, v->head);
@@ -134,7 +95,7 @@ static void visitor_free(Visitor *v) {
         visitor_destroy(v, true);
 }
 
-static void visitor_set_state(Visitor *v, VisitorState state) {
+void visitor_set_state(Visitor *v, VisitorState state) {
         if (v->state == VISITOR_PARKED)
                 v->shard->n_parked--;
         if (state == VISITOR_PARKED)
@@ -142,77 +103,50 @@ static void visitor_set_state(Visitor *v, VisitorState state) {
         v->state = state;
 }
 
-/* ---- answers ---- */
+/* ---- without a stream to the client ---- */
 
-static void on_visitor_lingered(Linger *l _unused_, void *userdata) {
-        visitor_destroy(userdata, false);
+static void visitor_refuse_late(Visitor *v) {
+        visitor_refuse(v, 504, "", "The client of this tunnel did not open a connection in time");
 }
 
-/* Ends an http visitor with an answer of our own, a tcp visitor with a reset. */
-static void visitor_refuse(Visitor *v, unsigned status, const char *fields, const char *text) {
-        Buffer *answer = v->protocol == TUNNEL_TCP ? NULL : buffer_get(&v->shard->worker->buffers);
-        int r = -ENOMEM;
-
-        if (v->protocol != TUNNEL_TCP)
-                metrics_request(&v->shard->metrics, status, clock_usec() - v->started_usec);
-        if (answer && answer_write(answer, status, fields, text, v->head_only) >= 0) {
-                v->timeout = timer_free(v->timeout);
-                visitor_set_state(v, VISITOR_ANSWER);
-                r = linger_new(&v->linger, TAKE_PTR(v->stream), buffer_head(answer), buffer_length(answer),
-                               on_visitor_lingered, v);
-        }
-        buffer_put(&v->shard->worker->buffers, answer);
-        if (r < 0)
+/* An http visitor gets an answer, a tcp visitor a reset. */
+static void visitor_give_up(Visitor *v, void (*refuse)(Visitor *v)) {
+        if (v->protocol == TUNNEL_TCP)
                 visitor_free(v);
+        else
+                refuse(v);
 }
 
-static void visitor_refuse_away(Visitor *v) {
-        visitor_refuse(v, 503, "Retry-After: 10\r\n", "The client of this tunnel is away; try again soon");
-}
-
-static void visitor_refuse_crowd(Visitor *v) {
-        visitor_refuse(v, 503, "Retry-After: 10\r\n", "There are too many connections; try again soon");
-}
-
-static void visitor_refuse_absent(Visitor *v) {
-        visitor_refuse(v, 502, "", "The client of this tunnel is not connected");
-}
-
-static void visitor_refuse_unknown(Visitor *v, const HttpHead *head) {
-        _cleanup_free_ char *text =
-                str_format("Tunnel %.*s not found", (int) head->host_header.length, head->host_header.data);
-
-        visitor_refuse(v, 404, "", text ? text : "Tunnel not found");
-}
+/* ---- time ---- */
 
 static void on_visitor_timeout(void *userdata) {
         Visitor *v = userdata;
 
         switch (v->state) {
         case VISITOR_HEAD:
-                if (buffer_length(v->head) > 0)
-                        visitor_refuse(v, 408, "", "The request did not arrive in time");
-                else
-                        visitor_destroy(v, false);
+        case VISITOR_RELAY:
+                visitor_on_http_timeout(v);
                 break;
         case VISITOR_PARKED:
-                visitor_refuse_away(v);
+                visitor_give_up(v, visitor_refuse_away);
                 break;
         default:
                 opening_cancel(&v->opening);
-                visitor_refuse(v, 504, "", "The client of this tunnel did not open a connection in time");
+                visitor_give_up(v, visitor_refuse_late);
                 break;
         }
 }
 
-static int visitor_set_timeout(Visitor *v, uint64_t usec) {
-        v->timeout = timer_free(v->timeout);
-        return timer_new_after(&v->timeout, v->shard->worker, usec, on_visitor_timeout, v);
+int visitor_set_timeout(Visitor *v, uint64_t usec) {
+        if (!v->timeout)
+                return timer_new_after(&v->timeout, v->shard->worker, usec, on_visitor_timeout, v);
+        timer_start(v->timeout, usec);
+        return 0;
 }
 
 /* ---- the stream to the client, and the relay ---- */
 
-static void visitor_log_end(const Visitor *v, const RelayResult *result) {
+void visitor_log_end(const Visitor *v, const RelayResult *result) {
         char peer[ADDRESS_TEXT_MAX], duration[24], in[24], out[24];
 
         if (!log_is_on(LOG_DEBUG))
@@ -230,90 +164,60 @@ static void visitor_log_end(const Visitor *v, const RelayResult *result) {
                    result->error < 0 ? ", aborted: " : "", result->error < 0 ? strerror(-result->error) : "");
 }
 
-/* The answer is complete, but the visitor is still sending. */
-static void visitor_linger(Visitor *v) {
-        visitor_set_state(v, VISITOR_ANSWER);
-        v->leg = stream_free(v->leg);
-        if (linger_new(&v->linger, TAKE_PTR(v->stream), NULL, 0, on_visitor_lingered, v) < 0)
-                visitor_free(v);
-}
-
-static void on_visitor_relayed(Relay *r _unused_, const RelayResult *result, void *userdata) {
+static void on_tcp_relayed(Relay *r _unused_, const RelayResult *result, void *userdata) {
         Visitor *v = userdata;
-        bool unanswered = result->error < 0 && result->failed == RELAY_B && result->b_to_a_bytes == 0;
 
         visitor_log_end(v, result);
         visitor_end_relay(v);
-        v->timeout = timer_free(v->timeout);
-        if (unanswered && v->protocol != TUNNEL_TCP) {
-                v->leg = stream_reset(v->leg);
-                visitor_refuse(v, 502, "", "The client of this tunnel broke the connection off");
-        } else if (result->error == 0 && result->a_is_unread)
+        if (result->error == 0 && result->a_is_unread)
                 visitor_linger(v);
         else
                 visitor_destroy(v, result->error < 0);
 }
 
-/* The client doesn't tell that its local service has closed: an answer that has begun and goes on no more is
- * taken for whole. */
-static void on_visitor_idle(void *userdata) {
-        Visitor *v = userdata;
-        uint64_t in, out;
-
-        relay_get_bytes(v->relay, &in, &out);
-        if (out == 0 || in + out != v->idle_bytes) {
-                v->idle_bytes = in + out;
-                return;
-        }
-        v->relay = relay_free(v->relay);
-        v->timeout = timer_free(v->timeout);
-        visitor_linger(v);
+void visitor_get_rates(Visitor *v, RelayOptions *options) {
+        if (rate_is_set(&v->tunnel->rate))
+                options->rates[0] = &v->tunnel->rate;
+        if (rate_is_set(&v->tunnel->user->rate))
+                options->rates[1] = &v->tunnel->user->rate;
 }
 
-static int visitor_watch_idle(Visitor *v) {
-        int r = timer_new(&v->timeout, v->shard->worker, on_visitor_idle, v);
+static void visitor_begin_tcp(Visitor *v) {
+        RelayOptions options = { .withhold_a_end_usec = v->opening.half_close ? 0 : VISITOR_WITHHOLD_USEC };
 
-        if (r >= 0)
-                timer_start_every(v->timeout, v->shard->snapshot->config->keepalive_usec);
-        return r;
+        visitor_get_rates(v, &options);
+        v->timeout = timer_free(v->timeout);
+        if (relay_new(&v->relay, v->stream, v->leg, &options, on_tcp_relayed, v) < 0)
+                visitor_free(v);
 }
 
 static void on_visitor_opened(Opening *o, Stream *stream) {
         Visitor *v = container_of(o, Visitor, opening);
-        RelayOptions options = { .a_head = v->head };
-        bool ends_by_idling = o->hides_end && v->protocol != TUNNEL_TCP && !o->is_websocket;
 
         if (!stream) { /* the session has ended: its client may be back already */
                 visitor_look_up(v);
                 return;
         }
-        if (!o->half_close)
-                options.withhold_a_end_usec = VISITOR_WITHHOLD_USEC;
-        if (rate_is_set(&v->tunnel->rate))
-                options.rates[0] = &v->tunnel->rate;
-        if (rate_is_set(&v->tunnel->user->rate))
-                options.rates[1] = &v->tunnel->user->rate;
         v->leg = stream;
-        v->timeout = timer_free(v->timeout);
+        v->n_moves = 0;
         visitor_set_state(v, VISITOR_RELAY);
-        if ((ends_by_idling && visitor_watch_idle(v) < 0) ||
-            relay_new(&v->relay, v->stream, v->leg, &options, on_visitor_relayed, v) < 0)
-                visitor_free(v);
+        if (v->protocol == TUNNEL_TCP)
+                visitor_begin_tcp(v);
         else
-                v->head = NULL;
+                visitor_begin_http(v);
 }
 
 /* ---- finding the session ---- */
 
-static void visitor_park(Visitor *v) {
+void visitor_park(Visitor *v) {
         uint64_t usec = v->shard->snapshot->config->park_usec;
 
         if (v->state == VISITOR_PARKED) /* looked again, in vain: its time goes on */
                 return;
         if (v->tunnel && v->tunnel->no_parking)
-                visitor_refuse_absent(v);
+                visitor_give_up(v, visitor_refuse_absent);
         else if (usec == 0 || v->shard->stopping || visitor_set_timeout(v, usec) < 0)
-                visitor_refuse_away(v);
+                visitor_give_up(v, visitor_refuse_away);
         else
                 visitor_set_state(v, VISITOR_PARKED);
 }
@@ -340,14 +244,14 @@ static void visitor_move(Visitor *v, Shard *to) {
 }
 
 /* The tunnel and the session are known. */
-static void visitor_open(Visitor *v) {
+void visitor_open(Visitor *v) {
         SessionName name = v->session;
         Session *s;
 
         if (!v->entered)
                 v->entered = tunnel_enter(v->tunnel, v->shard->snapshot->config->max_per_tunnel);
         if (!v->entered) {
-                visitor_refuse_crowd(v);
+                visitor_give_up(v, visitor_refuse_crowd);
                 return;
         }
         if (name.worker != v->shard->worker->index && v->n_moves < VISITOR_MOVES_MAX) {
@@ -365,113 +269,7 @@ static void visitor_open(Visitor *v) {
         }
 }
 
-/* ---- the first request ---- */
-
-static bool visitor_is_authorised(const HttpHead *head, const Tunnel *t) {
-        const HttpField *f = http_head_find(head, "Authorization");
-        static const char scheme[] = "Basic ";
-        size_t n = strlen(scheme);
-
-        if (!t->http_auth)
-                return true;
-        if (!f || f->value.length != n + strlen(t->http_auth) || !str_equal_nocase(f->value.data, n, scheme))
-                return false;
-        return memory_equal_const_time(f->value.data + n, t->http_auth, strlen(t->http_auth));
-}
-
-/* A host may have a port in its name: such a tunnel comes first. */
-static RegistryAnswer visitor_find(Visitor *v, const HttpHead *head) {
-        char name[HOSTNAME_LENGTH_MAX + sizeof(":65535")];
-        Registry *r = v->shard->server->registry;
-        unsigned worker = v->shard->worker->index;
-        RegistryAnswer answer = REGISTRY_UNKNOWN;
-
-        snprintf(name, sizeof(name), "%s:%u", head->host, head->port);
-        if (head->port != 0)
-                answer = registry_find(r, v->protocol, name, worker, &v->tunnel, &v->session);
-        if (answer == REGISTRY_UNKNOWN)
-                answer = registry_find(r, v->protocol, head->host, worker, &v->tunnel, &v->session);
-        return answer;
-}
-
-static bool is_websocket(const HttpHead *head) {
-        const HttpField *f = http_head_find(head, "Upgrade");
-
-        return f && str_equal_nocase(f->value.data, f->value.length, "websocket");
-}
-
-static void visitor_route(Visitor *v, const HttpHead *head) {
-        visitor_drop_tunnel(v);
-        v->opening.host_port = head->port;
-        v->opening.is_websocket = is_websocket(head);
-        switch (visitor_find(v, head)) {
-        case REGISTRY_UNKNOWN:
-                visitor_refuse_unknown(v, head);
-                break;
-        case REGISTRY_AWAY:
-                visitor_park(v);
-                break;
-        case REGISTRY_ABSENT:
-                visitor_refuse_absent(v);
-                break;
-        case REGISTRY_FOUND:
-                if (visitor_is_authorised(head, v->tunnel))
-                        visitor_open(v);
-                else
-                        visitor_refuse(v, 401, "WWW-Authenticate: Basic realm=\"pgrok\"\r\n",
-                                       "This tunnel asks for a user and a password");
-        }
-}
-
-static bool is_method(const HttpHead *head, const char *method) {
-        return head->method.length == strlen(method) &&
-               memcmp(head->method.data, method, head->method.length) == 0;
-}
-
-/* A koding/tunnel client, with its secret. N: the head's bytes; what stands behind is said to the session. */
-static void visitor_on_control_path(Visitor *v, const HttpHead *head, size_t n) {
-        const HttpField *f = http_head_find(head, KODING_IDENTIFIER_FIELD);
-
-        if (!is_method(head, "CONNECT"))
-                visitor_refuse(v, 405, "Allow: CONNECT\r\n",
-                               "Clients of koding/tunnel come here with CONNECT");
-        else if (!f || f->value.length == 0 || f->value.length > KODING_IDENTIFIER_MAX)
-                visitor_refuse(v, 502, "", "The identifier of this client is missing or too long");
-        else {
-                stream_set_callback(v->stream, NULL, NULL);
-                login_post_koding(v->shard, TAKE_PTR(v->stream), f->value.data, f->value.length,
-                                  v->protocol == TUNNEL_HTTPS, TAKE_PTR(v->head), n, &v->peer);
-                visitor_destroy(v, false);
-        }
-}
-
-static void visitor_on_head(Visitor *v, const HttpHead *head, size_t n) {
-        v->head_only = is_method(head, "HEAD");
-        if (v->crowded)
-                visitor_refuse_crowd(v);
-        else if (koding_is_control_path(head->target.data, head->target.length))
-                visitor_on_control_path(v, head, n);
-        else if (is_method(head, "CONNECT"))
-                visitor_refuse(v, 405, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n",
-                               "CONNECT is for proxies; this is none");
-        else
-                visitor_route(v, head);
-}
-
-static const char *explain_status(unsigned status) {
-        switch (status) {
-        case 414:
-                return "The request's target is too long";
-        case 431:
-                return "The request's head is too large";
-        case 501:
-                return "The request's transfer coding is not supported";
-        case 505:
-                return "The request's version of HTTP is not supported";
-        default:
-                return "Bad request";
-        }
-}
+/* ---- ports ---- */
 
 static void visitor_look_up_port(Visitor *v) {
         Tunnel *t = NULL;
@@ -491,66 +289,11 @@ static void visitor_look_up_port(Visitor *v) {
         }
 }
 
-/* Again from the bytes that were kept: the first time, and when a wait is over. */
 static void visitor_look_up(Visitor *v) {
-        HttpHead head;
-        unsigned status = 400;
-        ssize_t k;
-
-        if (v->protocol == TUNNEL_TCP) {
+        if (v->protocol == TUNNEL_TCP)
                 visitor_look_up_port(v);
-                return;
-        }
-        k = http_head_parse(&head, (const char*) buffer_head(v->head), buffer_length(v->head),
-                            v->shard->snapshot->config->head_bytes, &status);
-        if (k > 0) {
-                stream_set_events(v->stream, 0);
-                visitor_on_head(v, &head, (size_t) k);
-        } else if (k != -EAGAIN)
-                visitor_refuse(v, status, "", explain_status(status));
-}
-
-/* Returns the bytes read, 0 at the end, or a negative errno. */
-static ssize_t visitor_read(Visitor *v) {
-        BufferPool *pool = &v->shard->worker->buffers;
-        ssize_t k;
-
-        if (!v->head)
-                v->head = buffer_get(pool);
-        if (!v->head)
-                return -ENOMEM;
-        k = stream_read(v->stream, buffer_tail(v->head), buffer_room(v->head));
-        if (k > 0)
-                buffer_produce(v->head, (size_t) k);
-        else if (buffer_length(v->head) == 0)
-                v->head = buffer_put(pool, v->head);
-        return k;
-}
-
-/* A client that came to the https port. */
-static void visitor_become_client(Visitor *v) {
-        stream_set_callback(v->stream, NULL, NULL);
-        stream_set_events(v->stream, 0);
-        gate_adopt(v->shard, TAKE_PTR(v->stream), &v->peer);
-        visitor_destroy(v, false);
-}
-
-static void on_visitor_readable(Stream *s, unsigned events _unused_, void *userdata) {
-        Visitor *v = userdata;
-        ssize_t k;
-
-        if (v->protocol == TUNNEL_HTTPS && stream_tls_speaks(s, MUX_ALPN)) {
-                visitor_become_client(v);
-                return;
-        }
-        k = visitor_read(v);
-
-        if (k > 0)
-                visitor_look_up(v);
-        else if (k == 0 && buffer_length(v->head) > 0)
-                visitor_refuse(v, 400, "", "The request ends too early");
-        else if (k != -EAGAIN)
-                visitor_destroy(v, k < 0);
+        else
+                visitor_look_up_host(v);
 }
 
 /* ---- arrival ---- */
@@ -602,8 +345,7 @@ void visitor_new_http(Shard *sh, int fd, const Address *peer, bool https) {
                 visitor_free(v);
                 return;
         }
-        stream_set_callback(v->stream, on_visitor_readable, v);
-        stream_set_events(v->stream, STREAM_READABLE);
+        visitor_await_request(v);
 }
 
 void visitor_new_tcp(Shard *sh, int fd, const Address *peer, Tunnel *t) {
@@ -686,14 +428,19 @@ void visitor_abort_client(Shard *sh, const char *label) {
 
 /* ---- stop ---- */
 
+/* Between two requests, with a leg. */
+static bool visitor_is_resting(const Visitor *v) {
+        return v->state == VISITOR_RELAY && v->protocol != TUNNEL_TCP && v->exchange.state <= EXCHANGE_READING;
+}
+
 void visitor_stop_waiting(Shard *sh) {
         Visitor *v, *next;
 
         DL_FOREACH_SAFE(sh->visitors, v, next) {
-                if (v->state == VISITOR_HEAD)
+                if (v->state == VISITOR_HEAD || visitor_is_resting(v))
                         visitor_destroy(v, false);
                 else if (v->state == VISITOR_PARKED)
-                        visitor_refuse_away(v);
+                        visitor_give_up(v, visitor_refuse_away);
         }
 }
 

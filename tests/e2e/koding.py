@@ -126,7 +126,7 @@ def reply(stream, body, **fields):
 def refusal(port, data, tls=False):
     """All that the server answers to a client that it doesn't let in."""
     wire = connect(port, tls)
-    wire.sendall(data)
+    wire.sendall(data.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
     answer = wire.recv_all()
     wire.close()
     status, _, rest = answer.partition(b"\r\n")

@@ -173,3 +173,80 @@ class ResetService(Service):
     async def serve(self, reader, writer):
         await reader.read(1)
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+class OriginService(Service):
+    """Reads requests as strictly as can be, records them in `requests`, and answers each with what `answers`
+    has for its path, as it is; then closes if the path begins with /close. A request that isn't right is
+    recorded as a fault, and ends the connection."""
+
+    def __init__(self, answers=None, **options):
+        self.answers = answers or {}
+        self.requests, self.faults = [], []
+        self.arrived = threading.Condition()
+        super().__init__(**options)
+
+    def record(self, what, where):
+        with self.arrived:
+            where.append(what)
+            self.arrived.notify_all()
+
+    def wait_for(self, n, seconds=20):
+        with self.arrived:
+            assert self.arrived.wait_for(lambda: len(self.requests) >= n, seconds), self.requests
+            return self.requests
+
+    async def serve(self, reader, writer):
+        while True:
+            try:
+                request = await self.read_request(reader)
+            except (AssertionError, ValueError) as fault:
+                self.record(str(fault), self.faults)
+                return
+            if not request:
+                return
+            self.record(request, self.requests)
+            await self.answer(reader, writer, request)
+            if request["path"].startswith("/close"):
+                return
+
+    async def answer(self, reader, writer, request):
+        body = request["path"].encode()
+        default = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (
+            len(body), b"" if request["method"] == "HEAD" else body)
+        writer.write(self.answers.get(request["path"], default))
+        await writer.drain()
+
+    async def read_request(self, reader):
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError as end:
+            assert not end.partial, f"a part of a head: {end.partial}"
+            return None
+        lines = head[:-4].decode("latin-1").split("\r\n")
+        method, path, version = lines[0].split(" ")
+        fields = [(n.lower(), v.strip()) for n, _, v in (line.partition(":") for line in lines[1:])]
+        names = [n for n, _ in fields]
+        assert version in ("HTTP/1.0", "HTTP/1.1") and all(n and n == n.strip() for n in names), head
+        assert names.count("content-length") + names.count("transfer-encoding") <= 1, head
+        assert not any(c in line for line in lines for c in "\r\n\0"), head
+        headers = dict(fields)
+        body, trailers = b"", []
+        if "transfer-encoding" in headers:
+            assert headers["transfer-encoding"] == "chunked", head
+            body, trailers = await self.read_chunks(reader)
+        elif "content-length" in headers:
+            assert headers["content-length"].isdecimal(), head
+            body = await reader.readexactly(int(headers["content-length"]))
+        return {"method": method, "path": path, "version": version, "fields": fields, "headers": headers,
+                "body": body, "trailers": trailers}
+
+    async def read_chunks(self, reader):
+        body = b""
+        while size := int((await reader.readuntil(b"\r\n"))[:-2].split(b";")[0].decode(), 16):
+            body += await reader.readexactly(size)
+            assert await reader.readexactly(2) == b"\r\n", "a chunk has no end"
+        trailers = []
+        while (line := await reader.readuntil(b"\r\n")) != b"\r\n":
+            trailers.append(line[:-2].decode("latin-1"))
+        return body, trailers
