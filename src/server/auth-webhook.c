@@ -19,7 +19,7 @@
  * connections, or tries again and again, is one question. A tunnel's question is its own. */
 
 #define WAITING_MAX 1024 /* for answers, with their connections */
-#define WAITING_PER_ADDRESS_MAX 128
+#define WAITING_PER_PEER_MAX 128 /* an address that logs in, a client that asks for tunnels */
 #define LOGOUTS_MAX 256 /* told at a time: who leaves must not stand in the way of who comes */
 
 typedef struct HookAuth HookAuth;
@@ -193,23 +193,30 @@ static int question_post(HookQuestion *q, const WebhookQuestion *what) {
         return body ? webhook_post(q->auth->hook, &q->call, body, on_question_reply, q) : -ENOMEM;
 }
 
-/* Each who waits holds a connection: there may be so many, and so many from one address. */
-static bool may_wait(const HookAuth *a, const char *address) {
+/* Who logs in is known by its address only; clients behind one address may each ask for their tunnels. */
+static bool is_of_same_peer(const HookQuestion *a, const HookQuestion *b) {
+        if (a->event != b->event)
+                return false;
+        return a->event == WEBHOOK_LOGIN ? streq(a->address, b->address) : streq(a->label, b->label);
+}
+
+/* Each who waits for a login holds a connection: there may be so many in all, and so many of one peer. */
+static bool may_wait(const HookQuestion *question) {
         unsigned total = 0, here = 0;
         HookQuestion *q;
 
-        DL_FOREACH(a->questions, q) {
+        DL_FOREACH(question->auth->questions, q) {
                 total += q->n_pendings;
-                here += streq(q->address, address) ? q->n_pendings : 0;
+                here += is_of_same_peer(q, question) ? q->n_pendings : 0;
         }
-        return total < WAITING_MAX && here < WAITING_PER_ADDRESS_MAX;
+        return total < WAITING_MAX && here < WAITING_PER_PEER_MAX;
 }
 
 /* One more waits for Q. */
 static int question_join(HookQuestion *q, AuthPending **ret, AuthAnswerFn answer, void *userdata) {
         HookPending *p;
 
-        if (!may_wait(q->auth, q->address))
+        if (!may_wait(q))
                 return -ENOBUFS;
         p = new0(HookPending, 1);
         if (!p)

@@ -198,19 +198,20 @@ typedef struct SessionList {
         uint64_t total;
 } SessionList;
 
+/* A client is shown once, by its session 0, which has the tunnels. */
 static void on_collect_clients(Shard *sh, void *part, const void *userdata) {
         const Question *q = userdata;
         SessionList *list = part;
-        Session *s, *next;
 
-        list->total = HASH_COUNT(sh->sessions);
-        list->infos = new0(SessionInfo, MIN(list->total, q->limit) + 1);
+        list->infos = new0(SessionInfo, MIN(HASH_COUNT(sh->sessions), q->limit) + 1);
         if (!list->infos)
                 return;
-        HASH_ITER(hh, sh->sessions, s, next) {
-                if (list->n == q->limit)
-                        break;
-                session_describe(s, &list->infos[list->n++]);
+        for (const Session *s = sh->sessions; s; s = s->hh.next) {
+                if (s->spec.number != 0)
+                        continue;
+                list->total++;
+                if (list->n < q->limit)
+                        session_describe(s, &list->infos[list->n++]);
         }
 }
 

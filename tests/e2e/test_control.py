@@ -73,6 +73,17 @@ def test_status_and_lists_say_what_there_is(place, server):
     assert f"Client {only['client']} has logged in" in server.log()
 
 
+def test_a_client_with_several_connections_is_one_and_is_kicked_whole(place, server):
+    config = place.write("connections.conf", "client: { connections = 4; };\n")
+    client = place.client(server, "--config", config, "--transport=mux", str(place.http().port))
+    server.wait_log("has logged in from .*, session [123]$", 3)
+    [only] = listed(server, "clients", lambda found: found and found[0]["tunnels"] == 2)
+    assert curl(server, "/v1/clients")[1]["total"] == curl(server, "/v1/status")[1]["clients"] == 1
+    ctl(place, server, "kick", only["client"])
+    server.wait_log("it was kicked", 4)
+    client.wait_event("tunnel", 4)
+
+
 def test_a_connection_is_listed_with_its_live_bytes(place, server):
     tunnel = place.client(server, str(place.http().port)).tunnel("http")
     with start_download(tunnel) as sock:

@@ -264,6 +264,22 @@ def test_a_slow_hook_holds_up_nobody_but_those_who_log_in(place, hook):
     assert not waiting.expect("AuthResp").Error
 
 
+def test_who_logs_in_does_not_stand_behind_the_tunnels_of_others_at_its_address(place, hook):
+    server = hooked(place, hook.url, timeout="20s")
+    crowd = [login(place, server)[0] for _ in range(8)]
+    hook.hold()
+    for hand in crowd:
+        for _ in range(32):
+            hand.ask("http")
+    hook.wait_for("tunnel", 8)
+    other = place.hand_client(server, authenticate=False)
+    other.send("Auth", Version="2", User=BOB)
+    hook.go()
+    assert not other.expect("AuthResp").Error
+    for hand in crowd:
+        assert not [error for error in (hand.expect("NewTunnel").Error for _ in range(32)) if error]
+
+
 def test_a_hook_that_does_not_answer_in_time_is_a_no(place, hook):
     server = hooked(place, hook.url, timeout="500ms")
     hook.hold()
