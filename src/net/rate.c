@@ -11,7 +11,14 @@
 #define RATE_BURST_USEC (200 * USEC_PER_MSEC) /* what nobody used for so long may be used at once */
 
 void rate_set(Rate *r, uint64_t bytes_per_sec) {
-        atomic_store(&r->bytes_per_sec, bytes_per_sec);
+        if (atomic_exchange(&r->bytes_per_sec, bytes_per_sec) == bytes_per_sec)
+                return;
+        atomic_store(&r->line_usec, 0);
+        atomic_fetch_add(&r->n_changes, 1);
+}
+
+unsigned rate_changes(const Rate *r) {
+        return atomic_load(&r->n_changes);
 }
 
 uint64_t rate_get(const Rate *r) {
@@ -46,7 +53,7 @@ uint64_t rate_queue(Rate *r, size_t n, uint64_t now_usec) {
 }
 
 void rate_return(Rate *r, size_t n) {
-        uint64_t usec = rate_usec(atomic_load(&r->bytes_per_sec), n), line = atomic_load(&r->line_usec);
+        uint64_t usec = rate_usec(rate_get(r), MIN(n, rate_share(r))), line = atomic_load(&r->line_usec);
 
         while (!atomic_compare_exchange_weak(&r->line_usec, &line, line - MIN(line, usec)))
                 ;

@@ -20,6 +20,7 @@
 #define RELAY_GATHER_BYTES (16 * 1024) /* that are copied behind a filter's own, to leave with them */
 #define RELAY_STALL_USEC (5 * UINT64_C(1000000)) /* for a sink that stalls, after the source's abort */
 #define RELAY_WITHHOLD_MAX_USEC (300 * UINT64_C(1000000)) /* for an answer that never begins */
+#define RELAY_THROTTLE_MAX_USEC USEC_PER_SEC              /* until it looks whether a rate has changed */
 
 typedef enum DirectionState {
         DIRECTION_OPEN,
@@ -46,7 +47,9 @@ typedef struct Direction {
         uint64_t last_usec;     /* when it last moved; kept only if A's end may be withheld */
         size_t credit;          /* bytes that it may move, from due_usec on; kept only if there are rates */
         uint64_t due_usec;
-        bool throttled; /* until then */
+        unsigned rate_changes; /* that were seen when it queued for that */
+        bool throttled;        /* until then, or until a rate changes */
+        bool hurries;          /* its next share is moved before it is due */
 } Direction;
 
 struct Relay {
@@ -319,17 +322,28 @@ static bool direction_is_held(const Direction *d) {
 
 static void relay_run(Relay *r, bool a_to_b, bool b_to_a);
 
+static unsigned relay_rate_changes(const Relay *r) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < RELAY_RATES_MAX; i++)
+                n += r->rates[i] ? rate_changes(r->rates[i]) : 0;
+        return n;
+}
+
 /* Queues for a share, the same of each rate. Returns when it is due. */
 static uint64_t direction_queue(Relay *r, Direction *d, uint64_t now) {
         uint64_t due = now;
 
+        d->rate_changes = relay_rate_changes(r);
         d->credit = SIZE_MAX;
         for (size_t i = 0; i < RELAY_RATES_MAX; i++)
                 if (r->rates[i])
                         d->credit = MIN(d->credit, rate_share(r->rates[i]));
-        for (size_t i = 0; i < RELAY_RATES_MAX; i++)
-                if (r->rates[i])
-                        due = MAX(due, rate_queue(r->rates[i], d->credit, now));
+        for (size_t i = 0; i < RELAY_RATES_MAX; i++) {
+                uint64_t of_rate = r->rates[i] ? rate_queue(r->rates[i], d->credit, now) : 0;
+
+                due = MAX(due, of_rate);
+        }
         return due;
 }
 
@@ -347,11 +361,11 @@ static void relay_start_throttle(Relay *r, uint64_t now) {
                 if (directions[i]->throttled)
                         due = MIN(due, directions[i]->due_usec);
         if (due < UINT64_MAX)
-                timer_start(r->throttle, due - MIN(due, now));
+                timer_start(r->throttle, MIN(due - MIN(due, now), RELAY_THROTTLE_MAX_USEC));
 }
 
-static bool direction_is_due(Direction *d, uint64_t now) {
-        bool is_due = d->throttled && d->due_usec <= now;
+static bool direction_is_due(Relay *r, Direction *d, uint64_t now) {
+        bool is_due = d->throttled && (d->due_usec <= now || d->rate_changes != relay_rate_changes(r));
 
         d->throttled = d->throttled && !is_due;
         return is_due;
@@ -360,7 +374,7 @@ static bool direction_is_due(Direction *d, uint64_t now) {
 static void on_relay_throttle(void *userdata) {
         Relay *r = userdata;
         uint64_t now = clock_usec();
-        bool a_to_b = direction_is_due(&r->a_to_b, now), b_to_a = direction_is_due(&r->b_to_a, now);
+        bool a_to_b = direction_is_due(r, &r->a_to_b, now), b_to_a = direction_is_due(r, &r->b_to_a, now);
 
         relay_start_throttle(r, now);
         relay_run(r, a_to_b, b_to_a);
@@ -378,8 +392,10 @@ static size_t direction_allowance(Relay *r, Direction *d) {
                 return d->credit;
         now = clock_usec();
         d->due_usec = direction_queue(r, d, now);
-        if (d->due_usec <= now)
+        if (d->due_usec <= now || d->hurries) {
+                d->hurries = false;
                 return d->credit;
+        }
         if (!r->throttle && timer_new(&r->throttle, d->from->worker, on_relay_throttle, r) < 0)
                 return d->credit;
         d->throttled = true;
@@ -539,7 +555,7 @@ static void relay_run(Relay *r, bool a_to_b, bool b_to_a) {
 }
 
 static bool direction_is_stalled(Direction *d) {
-        bool stalled = d->aborted && d->bytes == d->bytes_checked;
+        bool stalled = d->aborted && !d->throttled && d->bytes == d->bytes_checked;
 
         d->bytes_checked = d->bytes;
         return stalled;
@@ -557,9 +573,12 @@ static void on_relay_stall(void *userdata) {
                 timer_start(r->stall, RELAY_STALL_USEC);
 }
 
-/* D's source is broken off. Returns true when nothing of it can be under way. */
+/* D's source is broken off. Returns true when nothing of it can be under way. Whether something is shows at a
+ * read, which is not to wait for a rate. */
 static bool relay_abort(Relay *r, Direction *d) {
         d->aborted = true;
+        d->throttled = false;
+        d->hurries = d->credit == 0;
         d->bytes_checked = d->bytes;
         if (d->state != DIRECTION_OPEN)
                 return true;
@@ -585,8 +604,13 @@ static void on_b_event(Stream *s _unused_, unsigned events, void *userdata) {
                 relay_run(r, events & STREAM_WRITABLE, events & STREAM_READABLE);
 }
 
+/* Its source may have bytes that we don't take for now. */
+static bool direction_is_held_up(const Direction *d) {
+        return d->state == DIRECTION_OPEN && (d->throttled || d->blocked || d->buffer);
+}
+
 /* The peer behind B closes its whole connection at A's end, so that waits: until B was silent after an
- * answer, or for long when no answer has begun. */
+ * answer, which it isn't as long as nobody listens, or for long when no answer has begun. */
 static void on_relay_withheld(void *userdata) {
         Relay *r = userdata;
         uint64_t now = clock_usec(), answered = r->b_to_a.last_usec, asked = r->a_to_b.last_usec;
@@ -595,6 +619,8 @@ static void on_relay_withheld(void *userdata) {
 
         if (now < due)
                 timer_start(r->withhold, MIN(due - now, r->withhold_usec));
+        else if (direction_is_held_up(&r->b_to_a))
+                timer_start(r->withhold, r->withhold_usec);
         else {
                 if (stream_shutdown(r->a_to_b.to) < 0)
                         direction_break(&r->a_to_b);

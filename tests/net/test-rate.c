@@ -48,8 +48,33 @@ static void test_what_nobody_used_for_long_is_gone(void **state _unused_) {
 
 static void test_what_is_given_back_goes_to_the_next(void **state _unused_) {
         rate_set(&rate, 1000);
+        rate_queue(&rate, 500, NOW);
+        rate_return(&rate, 500);
+        assert_int_equal(rate_queue(&rate, 500, NOW), NOW - BURST);
+}
+
+static void test_what_cost_nothing_without_a_limit_is_not_given_back_under_one(void **state _unused_) {
+        size_t n = rate_share(&rate);
+
+        rate_queue(&rate, n, NOW);
+        rate_set(&rate, 1000);
+        for (int i = 0; i < 10; i++)
+                rate_queue(&rate, 1000, NOW);
+        rate_return(&rate, n);
+        assert_true(rate_queue(&rate, 1000, NOW) > NOW + 9 * USEC_PER_SEC);
+}
+
+static void test_another_rate_begins_anew_and_the_same_does_not(void **state _unused_) {
+        unsigned n_changes;
+
+        rate_set(&rate, 1);
+        n_changes = rate_changes(&rate);
         rate_queue(&rate, 1000, NOW);
-        rate_return(&rate, 1000);
+        rate_set(&rate, 1);
+        assert_int_equal(rate_changes(&rate), n_changes);
+        assert_true(rate_queue(&rate, 1000, NOW) > NOW);
+        rate_set(&rate, 1000);
+        assert_int_not_equal(rate_changes(&rate), n_changes);
         assert_int_equal(rate_queue(&rate, 1000, NOW), NOW - BURST);
 }
 
@@ -72,6 +97,8 @@ int main(void) {
                 rate_test(test_shares_are_due_one_after_the_other),
                 rate_test(test_what_nobody_used_for_long_is_gone),
                 rate_test(test_what_is_given_back_goes_to_the_next),
+                rate_test(test_what_cost_nothing_without_a_limit_is_not_given_back_under_one),
+                rate_test(test_another_rate_begins_anew_and_the_same_does_not),
                 rate_test(test_giving_back_too_much_does_no_harm),
                 rate_test(test_early_after_the_start_of_the_machine_it_works_too),
         };

@@ -396,6 +396,17 @@ static void test_a_rate_holds_both_directions_together(void **state _unused_) {
         expect_done(0, RELAY_A);
 }
 
+static void test_a_share_is_queued_for_once(void **state _unused_) {
+        uint64_t now = clock_usec();
+        static Rate rate;
+
+        rate_set(&rate, 1);
+        start(&(RelayOptions) { .rates = { &rate } }, 0);
+        far_send(far_a, "xy", 2);
+        far_expect(far_b, "xy", 2);
+        assert_true(rate_queue(&rate, 1, now) <= now + rate_share(&rate) * USEC_PER_SEC);
+}
+
 static void test_the_lowest_rate_counts(void **state _unused_) {
         _cleanup_free_ uint8_t *there = noise(RATED_BYTES / 2, 9);
         static Rate low, high; /* outlive the relay */
@@ -408,6 +419,72 @@ static void test_the_lowest_rate_counts(void **state _unused_) {
         far_expect(far_b, there, RATED_BYTES / 2);
         assert_true(clock_usec() - begin >= USEC_PER_SEC * (RATED_BYTES / 2 - rate_share(&low)) / RATE -
                                                     200 * USEC_PER_MSEC);
+}
+
+static void expect_at_another_rate(uint64_t bytes_per_sec) {
+        _cleanup_free_ uint8_t *there = noise(RATED_BYTES, 11);
+        static Rate rate;
+
+        rate_set(&rate, 1);
+        start(&(RelayOptions) { .rates = { &rate } }, 0);
+        far_send(far_a, there, RATED_BYTES);
+        turn_for(5 * TICK_USEC);
+        rate_set(&rate, bytes_per_sec);
+        far_expect(far_b, there, RATED_BYTES);
+}
+
+static void test_who_waits_for_a_rate_goes_on_when_it_is_raised(void **state _unused_) {
+        expect_at_another_rate(100 * RATE);
+}
+
+static void test_who_waits_for_a_rate_goes_on_when_it_is_lifted(void **state _unused_) {
+        expect_at_another_rate(0);
+}
+
+/* A sink that takes nothing for five seconds would end it; this one may take nothing. */
+static void test_what_was_sent_before_an_abort_waits_for_its_rate(void **state _unused_) {
+        _cleanup_free_ uint8_t *there = noise(3 * 512, 12);
+        static Rate rate;
+
+        rate_set(&rate, 95); /* a share is due each five seconds and a half */
+        start(&(RelayOptions) { .rates = { &rate } }, 0);
+        far_send(far_a, there, 3 * 512);
+        far_expect(far_b, there, 512);
+        far_reset(far_a);
+        far_a = -1;
+        far_expect(far_b, there + 512, 2 * 512);
+        expect_done(-ECONNRESET, RELAY_A);
+}
+
+static void test_an_abort_does_not_wait_for_a_rate(void **state _unused_) {
+        uint64_t begin = clock_usec();
+        static Rate rate;
+
+        rate_set(&rate, 1);
+        start(&(RelayOptions) { .rates = { &rate } }, 0);
+        far_send(far_a, "xy", 2);
+        far_expect(far_b, "xy", 2);
+        rate_queue(&rate, 1 << 20, begin);
+        far_reset(far_b);
+        far_b = -1;
+        expect_done(-ECONNRESET, RELAY_B);
+        assert_true(clock_usec() - begin < 2 * USEC_PER_SEC);
+}
+
+static void test_an_end_is_withheld_while_the_answer_waits_for_its_rate(void **state _unused_) {
+        static Rate rate;
+
+        rate_set(&rate, 512);
+        start(&(RelayOptions) { .rates = { &rate }, .withhold_a_end_usec = SILENCE_USEC }, 0);
+        far_send(far_a, "question", 8);
+        far_expect(far_b, "question", 8);
+        shutdown(far_a, SHUT_WR);
+        far_flood(far_b);
+        turn_for(4 * SILENCE_USEC); /* a share a second */
+        assert_int_equal(recv(far_b, (char[1]) {}, 1, 0), -1);
+        rate_set(&rate, 0);
+        turn_for(USEC_PER_SEC);
+        assert_int_equal(recv(far_b, (char[1]) {}, 1, 0), -1); /* now the visitor takes no more */
 }
 
 static void test_a_relay_that_waits_for_its_rate_can_be_freed_and_aborted(void **state _unused_) {
@@ -532,7 +609,13 @@ int main(void) {
                 relay_test(test_tls_on_one_side),
                 relay_test(test_a_lost_tls_leg_is_an_abort),
                 relay_test(test_a_rate_holds_both_directions_together),
+                relay_test(test_a_share_is_queued_for_once),
                 relay_test(test_the_lowest_rate_counts),
+                relay_test(test_who_waits_for_a_rate_goes_on_when_it_is_raised),
+                relay_test(test_who_waits_for_a_rate_goes_on_when_it_is_lifted),
+                relay_test(test_what_was_sent_before_an_abort_waits_for_its_rate),
+                relay_test(test_an_abort_does_not_wait_for_a_rate),
+                relay_test(test_an_end_is_withheld_while_the_answer_waits_for_its_rate),
                 relay_test(test_a_relay_that_waits_for_its_rate_can_be_freed_and_aborted),
                 relay_test(test_a_filter_replaces_and_lets_pass),
                 relay_test(test_what_a_filter_holds_waits_for_it),
