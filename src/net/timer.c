@@ -5,6 +5,8 @@
 
 #include "base/parse.h"
 
+#define NSEC_PER_MSEC UINT64_C(1000000)
+
 struct Timer {
         uv_timer_t handle;
         TimerFn fn;
@@ -39,12 +41,20 @@ static uint64_t usec_to_msec(uint64_t usec) {
         return usec / USEC_PER_MSEC + (usec % USEC_PER_MSEC != 0);
 }
 
+/* The loop counts from when it looked at the clock, before it did all that came up in this turn. Setting its time
+ * here would let timers that are started by timers fire in the same turn, without end. */
+static uint64_t timer_delay_msec(Timer *t, uint64_t usec) {
+        uint64_t now = uv_hrtime() / NSEC_PER_MSEC, then = uv_now(t->handle.loop);
+
+        return usec_to_msec(usec) + now - MIN(now, then);
+}
+
 void timer_start(Timer *t, uint64_t usec) {
-        uv_timer_start(&t->handle, on_timer, usec_to_msec(usec), 0);
+        uv_timer_start(&t->handle, on_timer, timer_delay_msec(t, usec), 0);
 }
 
 void timer_start_every(Timer *t, uint64_t usec) {
-        uv_timer_start(&t->handle, on_timer, usec_to_msec(usec), usec_to_msec(usec));
+        uv_timer_start(&t->handle, on_timer, timer_delay_msec(t, usec), usec_to_msec(usec));
 }
 
 void timer_stop(Timer *t) {

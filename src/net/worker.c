@@ -65,6 +65,7 @@ static void worker_run_flush(Worker *w) {
 static int worker_sleep(Worker *w, bool wait) {
         if (!wait || w->ready || w->flush)
                 return 0;
+        uv_update_time(&w->loop); /* this turn's work has taken time */
         return uv_loop_alive(&w->loop) ? uv_backend_timeout(&w->loop) : -1;
 }
 

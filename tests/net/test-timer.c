@@ -17,12 +17,26 @@ static void test_a_timer_fires_once_and_not_early(void **state _unused_) {
         Timer *t = NULL;
 
         n_fired = 0;
-        uv_update_time(&worker->loop);
         assert_int_equal(timer_new_after(&t, worker, 30 * USEC_PER_MSEC, on_fired, NULL), 0);
         turn_while(n_fired == 0);
         assert_true(clock_usec() - start >= 29 * USEC_PER_MSEC); /* the loop's clock has milliseconds */
         turn_for(80 * USEC_PER_MSEC);
         assert_int_equal(n_fired, 1);
+        timer_free(t);
+}
+
+static void test_a_timer_started_late_in_a_long_turn_is_not_early(void **state _unused_) {
+        uint64_t start;
+        Timer *t = NULL;
+
+        n_fired = 0;
+        turn();
+        for (start = clock_usec(); clock_usec() < start + 50 * USEC_PER_MSEC;) /* as many visitors would do */
+                ;
+        start = clock_usec();
+        assert_int_equal(timer_new_after(&t, worker, 30 * USEC_PER_MSEC, on_fired, NULL), 0);
+        turn_while(n_fired == 0);
+        assert_true(clock_usec() - start >= 29 * USEC_PER_MSEC);
         timer_free(t);
 }
 
@@ -101,6 +115,7 @@ static void test_a_timer_may_be_freed_by_what_it_calls(void **state _unused_) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 worker_test(test_a_timer_fires_once_and_not_early),
+                worker_test(test_a_timer_started_late_in_a_long_turn_is_not_early),
                 worker_test(test_a_timer_is_not_started_by_itself),
                 worker_test(test_starting_again_moves_the_time),
                 worker_test(test_a_stopped_timer_does_not_fire),
