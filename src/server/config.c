@@ -76,6 +76,10 @@ static const char *check_network(const char *value) {
                        : NULL;
 }
 
+static const char *check_proxied(const char *value) {
+        return streq(value, "http") || streq(value, "https") ? NULL : "must be \"http\" or \"https\"";
+}
+
 #define KEY(p, t, member, ...) \
         { .path = "server." p, .type = t, .offset = offsetof(ServerConfig, member), ##__VA_ARGS__ }
 
@@ -123,6 +127,7 @@ static const ConfigKey server_keys[] = {
         KEY("limits.drain", CONFIG_TIME, drain_usec, .max = 86400 * USEC_PER_SEC, .fallback = "10min"),
         KEY("metrics_listen", CONFIG_STRING, metrics_listen, .check = check_optional_address),
         KEY("trusted_proxies", CONFIG_STRING_LIST, trusted_proxies, .check = check_network),
+        KEY("proxy_protocol", CONFIG_STRING_LIST, proxy_protocol, .check = check_proxied),
         KEY("one_port", CONFIG_BOOL, one_port, .fallback = "true"),
         KEY("workers", CONFIG_UINT, n_workers, .max = 256, .fallback = "0"),
         {},
@@ -253,6 +258,10 @@ static void settle_listeners(ServerConfig *c, ConfigFile *f) {
 }
 
 static int settle_proxies(ServerConfig *c) {
+        for (size_t i = 0; i < c->proxy_protocol.n; i++) {
+                c->proxies_http = c->proxies_http || streq(c->proxy_protocol.items[i], "http");
+                c->proxies_https = c->proxies_https || streq(c->proxy_protocol.items[i], "https");
+        }
         for (size_t i = 0; i < c->trusted_proxies.n; i++) {
                 int r = cidr_list_add(&c->proxies, c->trusted_proxies.items[i]);
 

@@ -21,7 +21,7 @@ typedef struct ServerConfig {
         char *auth_method, *token_file;
         char *webhook_url, *webhook_secret_file, *webhook_ca_file;
         uint64_t webhook_timeout_usec, webhook_cache_usec;
-        ConfigList reserved_names, banned_names, trusted_proxies;
+        ConfigList reserved_names, banned_names, trusted_proxies, proxy_protocol;
         uint64_t grace_usec, park_usec;
         uint64_t max_clients, max_tunnels_per_client, max_pending, max_pending_per_address;
         uint64_t max_per_tunnel, max_per_visitor; /* connections of visitors */
@@ -35,6 +35,7 @@ typedef struct ServerConfig {
         AuthMethod auth;
         uint16_t tcp_low, tcp_high;
         CidrList proxies; /* that are trusted */
+        bool proxies_http, proxies_https; /* each connection begins with a PROXY header */
 } ServerConfig;
 
 /* What the command line said, for server_config_load(). */

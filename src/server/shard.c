@@ -6,17 +6,28 @@
 
 #include "base/log.h"
 #include "server/gate.h"
+#include "server/proxied.h"
 #include "server/server.h"
 #include "server/session-mux.h"
 #include "server/stopper.h"
 #include "server/visitor.h"
 
 static void on_http_accept(Listener *l _unused_, int fd, const Address *peer, void *userdata) {
-        visitor_new_http(userdata, fd, peer, false);
+        Shard *sh = userdata;
+
+        if (sh->snapshot->config->proxies_http)
+                proxied_new(sh, fd, peer, false);
+        else
+                visitor_new_http(sh, fd, peer, false);
 }
 
 static void on_https_accept(Listener *l _unused_, int fd, const Address *peer, void *userdata) {
-        visitor_new_http(userdata, fd, peer, true);
+        Shard *sh = userdata;
+
+        if (sh->snapshot->config->proxies_https)
+                proxied_new(sh, fd, peer, true);
+        else
+                visitor_new_http(sh, fd, peer, true);
 }
 
 static void on_tunnel_accept(Listener *l _unused_, int fd, const Address *peer, void *userdata) {
@@ -136,6 +147,8 @@ void shard_stop(Shard *sh) {
         sh->stopping = true;
         shard_close_listeners(sh);
         shard_close_gates(sh);
+        while (sh->proxied)
+                proxied_free(sh->proxied);
         HASH_ITER(hh, sh->sessions, s, next)
                 session_stop(s);
         visitor_stop_waiting(sh);

@@ -16,6 +16,7 @@ typedef struct Shard Shard;
 struct Server;
 struct Gate;
 struct Visitor;
+struct Proxied;
 
 typedef struct ShardListener {
         Listener *listener;         /* owned */
@@ -29,6 +30,7 @@ struct Shard {
         Snapshot *snapshot;    /* a reference: what is in force */
         Session *sessions;     /* by id */
         struct Gate *gates;    /* connections on the tunnel port that haven't said who they are */
+        struct Proxied *proxied; /* connections that haven't said for whom they are */
         struct Visitor *visitors;
         struct MuxTail *tails; /* what is left of mux sessions that were replaced */
         unsigned n_gates, n_visitors, n_parked;
