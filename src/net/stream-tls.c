@@ -501,6 +501,11 @@ void stream_tls_set_tunnel_options(Stream *s) {
         socket_set_tunnel_options(stream_tls(s)->socket.fd);
 }
 
+const char *stream_tls_asked_name(Stream *s, char ret[static STREAM_TLS_NAME_MAX]) {
+        tls_asked_name(stream_tls(s)->session, ret, STREAM_TLS_NAME_MAX);
+        return ret;
+}
+
 bool stream_tls_speaks(Stream *s, const char *protocol) {
         gnutls_datum_t chosen = {};
 

@@ -171,17 +171,23 @@ static int set_alpn(gnutls_session_t session, const char *const *alpn) {
         return n > 0 ? gnutls_alpn_set_protocols(session, protocols, n, GNUTLS_ALPN_SERVER_PRECEDENCE) : 0;
 }
 
+void tls_asked_name(gnutls_session_t session, char *ret, size_t size) {
+        size_t n = size - 1;
+        unsigned type;
+
+        memset(ret, 0, size);
+        if (gnutls_server_name_get(session, ret, &n, &type, 0) < 0)
+                *ret = '\0';
+        str_lower(ret);
+}
+
 /* The client's hello is here, the certificate not chosen yet. */
 static int on_client_hello(gnutls_session_t session) {
         TlsServer *t = gnutls_session_get_ptr(session);
         gnutls_certificate_credentials_t credentials;
-        char name[256] = "";
-        size_t n = sizeof(name) - 1;
-        unsigned type;
+        char name[256];
 
-        if (gnutls_server_name_get(session, name, &n, &type, 0) < 0)
-                name[0] = '\0';
-        str_lower(name);
+        tls_asked_name(session, name, sizeof(name));
         credentials = t->select(name, t->userdata);
         if (!credentials)
                 return GNUTLS_E_UNRECOGNIZED_NAME;

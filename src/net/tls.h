@@ -56,6 +56,9 @@ void tls_client_remember(TlsClient *t, gnutls_session_t session, const char *hos
  * alternative name of a host or a mailbox, else "". Returns 0 with *RET_NAME, owned by the caller, or
  * -ENOMEM. Only where a certificate is required. */
 int tls_peer_name(gnutls_session_t session, char **ret_name);
+
+/* The name in the hello of SESSION's peer, in lower case, to SIZE bytes at RET; "" for none, or a longer one. */
+void tls_asked_name(gnutls_session_t session, char *ret, size_t size);
 bool tls_server_requires_client(const TlsServer *t);
 
 /* Converts what GnuTLS returned: 0 for success, -EAGAIN, -ENOMEM, -ENOENT (file), -EKEYREJECTED

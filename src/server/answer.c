@@ -14,6 +14,7 @@ static const char *reason_phrase(unsigned status) {
                 { 405, "Method Not Allowed" },
                 { 408, "Request Timeout" },
                 { 414, "URI Too Long" },
+                { 421, "Misdirected Request" },
                 { 431, "Request Header Fields Too Large" },
                 { 501, "Not Implemented" },
                 { 502, "Bad Gateway" },

@@ -388,6 +388,17 @@ RegistryAnswer registry_find(Registry *r, TunnelProtocol protocol, const char *h
         return answer;
 }
 
+bool registry_is_of_other(Registry *r, const char *host, const char *user) {
+        const Claim *c;
+        bool is_of_other;
+
+        pthread_rwlock_rdlock(&r->lock);
+        c = claim_of_host(r, host);
+        is_of_other = c && !streq(c->user, user);
+        pthread_rwlock_unlock(&r->lock);
+        return is_of_other;
+}
+
 RegistryAnswer registry_find_port(Registry *r, uint16_t port, Tunnel **ret, SessionName *ret_session) {
         RegistryAnswer answer;
 

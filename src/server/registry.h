@@ -65,7 +65,10 @@ typedef enum RegistryAnswer {
 RegistryAnswer registry_find(Registry *r, TunnelProtocol protocol, const char *host, unsigned worker,
                              Tunnel **ret, SessionName *ret_session);
 
-/* The same for the tunnel of a port; its visitors all come to one worker, so the session may be on any. */
+/* HOST is a name that belongs to another user than USER. */
+bool registry_is_of_other(Registry *r, const char *host, const char *user);
+
+/* As registry_find(), for the tunnel of a port; its visitors all come to one worker, so the session may be on any. */
 RegistryAnswer registry_find_port(Registry *r, uint16_t port, Tunnel **ret, SessionName *ret_session);
 
 /* The session 0 that the client of that id has now. Returns 0 or -ENOENT. */

@@ -221,6 +221,17 @@ static RegistryAnswer visitor_find(const Visitor *v, const HttpHead *head, Tunne
         return answer;
 }
 
+/* The connection was made to another user's name, whose certificate the visitor has seen (RFC 9110 §15.5.20). */
+static bool visitor_is_misdirected(const Visitor *v, const HttpHead *head, const Tunnel *t) {
+        char name[STREAM_TLS_NAME_MAX];
+
+        if (v->protocol != TUNNEL_HTTPS)
+                return false;
+        stream_tls_asked_name(v->stream, name);
+        return *name && !streq(name, head->host) &&
+               registry_is_of_other(v->shard->server->registry, name, t->user->name);
+}
+
 static bool is_websocket(const HttpHead *head) {
         const HttpField *f = http_head_find(head, "Upgrade");
 
@@ -264,7 +275,7 @@ static bool visitor_may_pass(Exchange *x, const HttpHead *head) {
             koding_is_control_path(head->target.data, head->target.length))
                 return false;
         may = visitor_find(v, head, &t, &session) == REGISTRY_FOUND && t == v->tunnel &&
-              visitor_is_authorised(head, t);
+              !visitor_is_misdirected(v, head, t) && visitor_is_authorised(head, t);
         tunnel_unref(t);
         return may;
 }
@@ -408,7 +419,9 @@ static void visitor_route(Visitor *v, const HttpHead *head) {
                 visitor_refuse_absent(v);
                 break;
         case REGISTRY_FOUND:
-                if (visitor_is_authorised(head, v->tunnel))
+                if (visitor_is_misdirected(v, head, v->tunnel))
+                        visitor_refuse(v, 421, "", "This connection was made for another host; make one for this");
+                else if (visitor_is_authorised(head, v->tunnel))
                         visitor_open(v);
                 else
                         visitor_refuse(v, 401, "WWW-Authenticate: Basic realm=\"pgrok\"\r\n",

@@ -669,3 +669,25 @@ def test_connection_may_not_name_what_we_say(place, server, origin, tunnel_to):
     v.ask(headers={"Connection": "X-Forwarded-For, X-Mine, Authorization", "X-Mine": "1", "Authorization": "x"})
     told = service.requests[0]["headers"]
     assert told["x-forwarded-for"] == "127.0.0.1" and told["authorization"] == "x" and "x-mine" not in told
+
+
+def test_a_connection_to_one_user_is_none_to_another(place):
+    tokens = "".join(f"{name} sha256:{hashlib.sha256(name.encode()).hexdigest()}\n" for name in ("alice", "bob"))
+    cert, key = place.certificate("*.tunnel.test")
+    server = place.server(dev=False, config=f"""domain = "tunnel.test";
+        tls: {{ certificate = "{cert}"; key = "{key}"; }};
+        auth: {{ method = "token-file"; token_file = "{place.write('tokens', tokens)}"; }};""")
+    alice = place.hand_client(server, token="alice")
+    for name in ("a1", "a2"):
+        alice.tunnel("https", Subdomain=name)
+    alice.serve(place.http().port)
+    bob = place.hand_client(server, token="bob")
+    bob.tunnel("https", Subdomain="b")
+    bob.serve(place.http().port)
+    with visit.connect(server.https, cert, "a1.tunnel.test") as sock:
+        for host, status in (("a1", 200), ("b", 421), ("a2", 200), ("nobody", 404), ("b", 421), ("a1", 200)):
+            sock.sendall(visit.head(f"{host}.tunnel.test"))
+            assert visit.read_answer(sock).status == status
+    with visit.connect(server.https, cert, "nobody.tunnel.test") as sock:
+        sock.sendall(visit.head("b.tunnel.test"))
+        assert visit.read_answer(sock).status == 200
