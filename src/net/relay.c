@@ -605,7 +605,7 @@ static void on_b_event(Stream *s _unused_, unsigned events, void *userdata) {
 }
 
 /* Its source may have bytes that we don't take for now. */
-static bool direction_is_held_up(const Direction *d) {
+static bool direction_is_unread(const Direction *d) {
         return d->state == DIRECTION_OPEN && (d->throttled || d->blocked || d->buffer);
 }
 
@@ -619,7 +619,7 @@ static void on_relay_withheld(void *userdata) {
 
         if (now < due)
                 timer_start(r->withhold, MIN(due - now, r->withhold_usec));
-        else if (direction_is_held_up(&r->b_to_a))
+        else if (direction_is_unread(&r->b_to_a))
                 timer_start(r->withhold, r->withhold_usec);
         else {
                 if (stream_shutdown(r->a_to_b.to) < 0)
