@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What Prometheus reads."""
 
+import http.server
 import re
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -80,6 +82,47 @@ def test_own_answers_are_counted_by_their_code_and_time(server):
     buckets = [v for k, v in found.items() if k.startswith("pgrokd_request_duration_seconds_bucket")]
     assert buckets == sorted(buckets) and buckets[-1] == 4 and len(buckets) == 12
     assert found["pgrokd_request_duration_seconds_sum"] > 0
+
+
+class Slow(http.server.BaseHTTPRequestHandler):
+    """Takes as many milliseconds as the path says."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        time.sleep(int(self.path[1:]) / 1000)
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def test_the_histogram_of_durations_is_what_visitors_saw(place, server):
+    service = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+    thread = threading.Thread(target=service.serve_forever)
+    thread.start()
+    try:
+        tunnel = place.client(server, str(service.server_address[1])).tunnel("http")
+        taken, least = [], []
+        for msec in [0, 3, 15, 40, 80, 180, 400] * 3:
+            begin = time.monotonic()
+            assert visit.get(tunnel, f"/{msec}").status == 200
+            taken.append(time.monotonic() - begin)
+            least.append(msec / 1000)
+    finally:
+        service.shutdown()
+        thread.join()
+        service.server_close()
+    found = metrics(server)
+    assert found['pgrokd_requests_total{code="200"}'] == found["pgrokd_request_duration_seconds_count"] == len(taken)
+    assert sum(least) <= found["pgrokd_request_duration_seconds_sum"] <= sum(taken)
+    for name, n in found.items():
+        bound = re.match(r'pgrokd_request_duration_seconds_bucket{le="([0-9.]+)"}', name)
+        if bound:  # what the visitor saw was longer than what the server measured, and the service's time shorter
+            bound = float(bound[1])
+            assert sum(t <= bound for t in taken) <= n <= sum(t <= bound for t in least)
 
 
 def test_the_process_is_described(server):
