@@ -10,8 +10,8 @@
 
 #define PAIRS 48
 #define SOAK_USEC (2 * USEC_PER_SEC)
-#define UNDER_WAY_MAX 400000 /* bytes in a direction: more than sockets hold */
-#define BLOCK 50000
+#define UNDER_WAY_MAX 4000000 /* bytes in a direction: more than sockets hold */
+#define BLOCK 200000
 
 typedef struct Flow {
         size_t sent, received;
@@ -66,7 +66,7 @@ static void pair_open(Pair *p) {
         int fd;
 
         *p = (Pair) { .far = -1 };
-        tcp_pair(&p->far, &fd, roll(2) ? 8192 : 0);
+        tcp_pair(&p->far, &fd, roll(2) ? 262144 : 0);
         assert_int_equal(stream_fd_new(&p->near, workers[roll(2)], fd), 0);
         stream_set_callback(p->near, on_near, p);
         pair_want(p, STREAM_READABLE);
@@ -105,7 +105,7 @@ static void near_write(Pair *p) {
 static void on_near(Stream *s _unused_, unsigned events, void *userdata) {
         Pair *p = userdata;
 
-        if (is_wild && roll(500) == 0) { /* of another one, too, whose event may be at hand */
+        if (is_wild && roll(50) == 0) { /* of another one, too, whose event may be at hand */
                 Pair *victim = roll(2) ? p : &pairs[roll(PAIRS)];
 
                 pair_close(victim);
