@@ -11,6 +11,7 @@
 #include "net/tls.h"
 #include "net/webhook.h"
 #include "proto/http-head.h"
+#include "server/access-log.h"
 #include "server/auth-method.h"
 
 #define DEV_DOMAIN "localhost"
@@ -76,6 +77,12 @@ static const char *check_network(const char *value) {
                        : NULL;
 }
 
+static const char *check_access_log(const char *value) {
+        return streq(value, ACCESS_LOG_OFF) || streq(value, ACCESS_LOG_JOURNAL) || *value == '/'
+                       ? NULL
+                       : "must be \"off\", \"journal\" or the path of a file, which begins with /";
+}
+
 static const char *check_proxied(const char *value) {
         return streq(value, "http") || streq(value, "https") ? NULL : "must be \"http\" or \"https\"";
 }
@@ -128,6 +135,7 @@ static const ConfigKey server_keys[] = {
         KEY("metrics_listen", CONFIG_STRING, metrics_listen, .check = check_optional_address),
         KEY("trusted_proxies", CONFIG_STRING_LIST, trusted_proxies, .check = check_network),
         KEY("proxy_protocol", CONFIG_STRING_LIST, proxy_protocol, .check = check_proxied),
+        KEY("access_log", CONFIG_STRING, access_log, .check = check_access_log, .fallback = ACCESS_LOG_OFF),
         KEY("one_port", CONFIG_BOOL, one_port, .fallback = "true"),
         KEY("workers", CONFIG_UINT, n_workers, .max = 256, .fallback = "0"),
         {},

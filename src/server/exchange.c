@@ -97,6 +97,7 @@ static void exchange_begin(Exchange *x, const HttpHead *head) {
         x->status = 0;
         x->started_usec = clock_usec();
         x->is_request_done = x->is_response_done = x->leg_goes_on = false;
+        x->n_heads = 0;
         relay_get_bytes(x->relay, &in, &x->n_answered);
 }
 
@@ -177,6 +178,7 @@ static int exchange_pass_interim(Exchange *x, const HttpHead *head, Buffer *out)
 }
 
 static int64_t judge_response_head(Exchange *x, const char *data, size_t n, Buffer *instead, size_t *ret_taken) {
+        size_t before = buffer_length(instead);
         HttpHead head;
         ssize_t k = http_head_parse_response(&head, data, n, HTTP_HEAD_BYTES_MAX);
         int r;
@@ -190,6 +192,7 @@ static int64_t judge_response_head(Exchange *x, const char *data, size_t n, Buff
         if (r < 0)
                 return exchange_stop(x, exchange_has_answer(x) ? EXCHANGE_ABORT : EXCHANGE_BROKEN);
         exchange_forget(x);
+        x->n_heads += buffer_length(instead) - before;
         *ret_taken = (size_t) k;
         return 0;
 }
@@ -312,6 +315,13 @@ void exchange_init(Exchange *x, const ExchangeOwner *owner, bool half_close) {
         x->state = EXCHANGE_RESTING;
         x->leg_is_used = x->has_visitor_ended = false;
         x->is_request_done = x->is_response_done = false;
+}
+
+uint64_t exchange_body_bytes(const Exchange *x) {
+        uint64_t in, out;
+
+        relay_get_bytes(x->relay, &in, &out);
+        return out - MIN(out, x->n_answered + x->n_heads);
 }
 
 ExchangeEnd exchange_conclude(const Exchange *x, const RelayResult *result) {

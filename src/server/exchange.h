@@ -52,6 +52,7 @@ struct Exchange {
         unsigned status;       /* of the final response; 0: not known yet */
         uint64_t started_usec; /* when the request's head was complete */
         uint64_t n_answered;   /* bytes that the visitor had got before */
+        uint64_t n_heads;      /* bytes of the answer that are heads */
         size_t head_bytes_max;
         const bool *is_stopping; /* borrowed: no request is to follow */
         ForwardedBy by;         /* how the visitor has come */
@@ -71,6 +72,9 @@ extern const RelayFilter exchange_filter; /* its userdata is the exchange */
 
 /* For a fresh leg, before the relay starts. */
 void exchange_init(Exchange *x, const ExchangeOwner *owner, bool half_close);
+
+/* Bytes of the response's body that the visitor has got. */
+uint64_t exchange_body_bytes(const Exchange *x);
 
 /* Why the relay has ended with RESULT. */
 ExchangeEnd exchange_conclude(const Exchange *x, const RelayResult *result);

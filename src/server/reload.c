@@ -27,6 +27,7 @@ typedef struct Reload {
         Snapshot *snapshot;   /* a reference */
         Auth *auth;           /* owned */
         HttpService *metrics; /* owned */
+        AccessLog *access_log; /* owned */
         bool moves_metrics;
         SnapshotMail **mails; /* owned, n_mails of them: one a shard */
         unsigned n_mails;
@@ -72,6 +73,7 @@ static void reload_done(Reload *l) {
                 free(l->mails[--l->n_mails]);
         free(l->mails);
         http_service_free(l->metrics);
+        access_log_free(l->access_log);
         auth_free(l->auth);
         snapshot_unref(l->snapshot);
 }
@@ -89,6 +91,16 @@ static int reload_prepare_metrics(Reload *l, ConfigList *faults) {
         r = metrics_service_new(&l->metrics, l->server, where);
         if (r < 0)
                 (void) config_list_take(faults, str_format("Can't listen on %s: %s", where, strerror(-r)));
+        return r;
+}
+
+static int reload_prepare_access_log(Reload *l, ConfigList *faults) {
+        const char *target = l->snapshot->config->access_log;
+        int r = access_log_new(&l->access_log, target);
+
+        if (r < 0)
+                (void) config_list_take(faults,
+                                        str_format("Can't open the access log %s: %s", target, strerror(-r)));
         return r;
 }
 
@@ -112,6 +124,8 @@ static int reload_prepare(Reload *l, ConfigList *faults) {
                 r = reload_use(l, &config, faults);
         if (r >= 0)
                 r = reload_prepare_metrics(l, faults);
+        if (r >= 0)
+                r = reload_prepare_access_log(l, faults);
         return r < 0 ? r : reload_make_mails(l);
 }
 
@@ -155,6 +169,7 @@ static void reload_apply(Reload *l) {
                 http_service_free(s->metrics);
                 s->metrics = TAKE_PTR(l->metrics);
         }
+        access_log_replace(s->access_log, TAKE_PTR(l->access_log));
         if (server_wanted_shards(l->snapshot->config) != s->n_shards)
                 log_warning("server.workers takes effect after a restart");
         reload_set_snapshot(l);

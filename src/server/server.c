@@ -208,6 +208,15 @@ static int server_set_up_auth(Server *s) {
         return r;
 }
 
+static int server_set_up_access_log(Server *s) {
+        const char *target = s->snapshot->config->access_log;
+        int r = access_log_new(&s->access_log, target);
+
+        if (r < 0)
+                log_error("Can't open the access log %s: %s", target, strerror(-r));
+        return r;
+}
+
 static int server_set_up_registry(Server *s) {
         RegistryOptions options = snapshot_registry_options(s->snapshot);
 
@@ -305,6 +314,8 @@ static int server_set_up(Server *s, ServerConfig *config) {
         s->main->userdata = s;
         r = server_set_up_snapshot(s, config);
         if (r >= 0)
+                r = server_set_up_access_log(s);
+        if (r >= 0)
                 r = server_set_up_auth(s);
         if (r >= 0)
                 r = server_set_up_registry(s);
@@ -395,6 +406,7 @@ static void server_done(Server *s) {
         auth_free(s->auth);
         attempts_free(s->attempts);
         crowd_free(s->crowd);
+        access_log_free(s->access_log);
         state_free(s->state);
         registry_free(s->registry);
         snapshot_unref(s->snapshot);

@@ -6,6 +6,7 @@
 #include "base/file-watch.h"
 #include "net/http-service.h"
 #include "net/timer.h"
+#include "server/access-log.h"
 #include "server/attempts.h"
 #include "server/auth.h"
 #include "server/crowd.h"
@@ -34,6 +35,7 @@ typedef struct Server {
         Registry *registry; /* owned */
         State *state;       /* owned; NULL: it doesn't survive a restart. main only */
         Crowd *crowd;       /* owned */
+        AccessLog *access_log; /* owned */
 
         /* main only */
         const ServerOptions *options; /* borrowed: what to read the configuration from again */

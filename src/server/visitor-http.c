@@ -92,13 +92,28 @@ static bool visitor_say(Visitor *v, Buffer *answer) {
         return k >= 0 || k == -EAGAIN;
 }
 
+static void visitor_count_request(Visitor *v, unsigned status, uint64_t n_bytes, uint64_t duration_usec) {
+        metrics_request(&v->shard->metrics, status, duration_usec);
+        access_log_write(v->shard->server->access_log, TAKE_PTR(v->entry), status, n_bytes, duration_usec,
+                         v->tunnel ? v->tunnel->url : NULL);
+}
+
+static void visitor_note_request(Visitor *v, const HttpHead *head) {
+        Ip peer = address_ip(&v->peer), visitor;
+
+        if (v->entry || !access_log_is_on(v->shard->server->access_log))
+                return;
+        visitor = forwarded_visitor(&peer, &v->shard->snapshot->config->proxies, head);
+        v->entry = access_entry_new(head, &visitor);
+}
+
 void visitor_refuse(Visitor *v, unsigned status, const char *fields, const char *text) {
         BufferPool *pool = &v->shard->worker->buffers;
+        uint64_t asked_usec = v->asked_usec > 0 ? v->asked_usec : v->started_usec;
         Buffer *answer = buffer_get(pool);
         bool keep = v->may_keep && !v->shard->stopping;
 
-        metrics_request(&v->shard->metrics, status,
-                        clock_usec() - (v->asked_usec > 0 ? v->asked_usec : v->started_usec));
+        visitor_count_request(v, status, v->head_only ? 0 : strlen(text) + 1, clock_usec() - asked_usec);
         if (!answer || answer_write(answer, status, fields, text, v->head_only, keep) < 0)
                 visitor_destroy(v, true);
         else if (keep && visitor_say(v, answer)) {
@@ -277,6 +292,8 @@ static bool visitor_may_pass(Exchange *x, const HttpHead *head) {
         may = visitor_find(v, head, &t, &session) == REGISTRY_FOUND && t == v->tunnel &&
               !visitor_is_misdirected(v, head, t) && visitor_is_authorised(head, t);
         tunnel_unref(t);
+        if (may)
+                visitor_note_request(v, head);
         return may;
 }
 
@@ -295,7 +312,7 @@ static void on_exchange_rests(Exchange *x) {
 }
 
 static void on_exchange_answered(Exchange *x) {
-        metrics_request(&visitor_of(x)->shard->metrics, x->status, clock_usec() - x->started_usec);
+        visitor_count_request(visitor_of(x), x->status, exchange_body_bytes(x), clock_usec() - x->started_usec);
 }
 
 static const ExchangeOwner exchange_owner = {
@@ -340,12 +357,6 @@ static void visitor_on_broken(Visitor *v) {
         visitor_refuse(v, 502, "", "The local service has answered what is no HTTP");
 }
 
-static void visitor_abort(Visitor *v) {
-        if (v->exchange.state == EXCHANGE_ANSWERED && !v->exchange.is_response_done)
-                on_exchange_answered(&v->exchange);
-        visitor_destroy(v, true);
-}
-
 static void on_http_relayed(Relay *r, const RelayResult *result, void *userdata) {
         Visitor *v = userdata;
         const Exchange *x = &v->exchange;
@@ -355,6 +366,8 @@ static void on_http_relayed(Relay *r, const RelayResult *result, void *userdata)
         v->n_head = 0;
         v->asked_usec = x->started_usec;
         v->may_keep = x->request.may_keep_open && !x->request.is_1_0 && x->is_request_done && !x->has_visitor_ended;
+        if (end == EXCHANGE_ABORT && x->state == EXCHANGE_ANSWERED && !x->is_response_done)
+                on_exchange_answered(&v->exchange);
         visitor_log_end(v, result);
         visitor_end_relay(v);
         switch (end) {
@@ -375,7 +388,7 @@ static void on_http_relayed(Relay *r, const RelayResult *result, void *userdata)
                 visitor_on_cut_off(v, x->has_visitor_ended);
                 break;
         default:
-                visitor_abort(v);
+                visitor_destroy(v, true);
         }
 }
 
@@ -450,6 +463,7 @@ static void visitor_on_control_path(Visitor *v, const HttpHead *head) {
 static void visitor_on_head(Visitor *v, const HttpHead *head) {
         HttpExchange request = http_exchange(head);
 
+        visitor_note_request(v, head);
         v->head_only = request.is_head;
         v->may_keep = request.may_keep_open && !request.is_1_0 && http_request_body(head) == HTTP_BODY_NONE;
         if (v->crowded) {

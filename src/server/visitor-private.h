@@ -46,6 +46,7 @@ struct Visitor {
         bool head_only;      /* that request is HEAD */
         bool may_keep;       /* behind an answer of ours to it another request may follow */
         bool is_kept;        /* it has had an answer */
+        AccessEntry *entry;  /* owned: for the access log, of a request that isn't answered, or NULL */
         bool is_routed;      /* the request that the leg was opened for has been looked up */
         uint64_t asked_usec; /* when the request was read */
         uint64_t rests_usec; /* since when it rests */

@@ -73,6 +73,7 @@ void visitor_destroy(Visitor *v, bool reset) {
         worker_unready(v->shard->worker, &v->again);
         visitor_end_relay(v);
         exchange_done(&v->exchange);
+        access_log_write(v->shard->server->access_log, v->entry, 0, 0, 0, NULL);
         linger_free(v->linger);
         timer_free(v->timeout);
         buffer_put(pool, v->head);
