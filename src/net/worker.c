@@ -83,11 +83,11 @@ void worker_turn(Worker *w, bool wait) {
                 item->due = NULL;
                 item->run(item, w->due[i].events);
         }
+        worker_run_ready(w);
         if (w->uv_is_due || uv_backend_timeout(&w->loop) == 0) {
                 w->uv_is_due = false;
                 uv_run(&w->loop, UV_RUN_NOWAIT);
         }
-        worker_run_ready(w);
         worker_run_flush(w);
 }
 
