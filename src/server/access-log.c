@@ -18,7 +18,7 @@ typedef enum Target { TARGET_OFF, TARGET_JOURNAL, TARGET_FILE } Target;
 
 struct AccessLog {
         pthread_mutex_t lock;
-        int fd;         /* owned, under the lock; -1: there is no file */
+        int fd; /* owned, under the lock; -1: there is no file */
         _Atomic Target target;
 };
 
@@ -140,12 +140,13 @@ static void write_journal(const AccessLogLine *line, uint64_t duration_usec, con
                               { "PGROK_VISITOR", ip_format(&line->visitor, visitor) },
                               { "PGROK_STATUS", status }, { "PGROK_DURATION_USEC", duration },
                               { "PGROK_BYTES_OUT", n_bytes }),
-                   "%s \"%.*s\" %s %s", visitor, (int) MIN(request.length, (size_t) ACCESS_LOG_REQUEST_BYTES_MAX),
-                   request.data, status, n_bytes);
+                   "%s \"%.*s\" %s %s", visitor,
+                   (int) MIN(request.length, (size_t) ACCESS_LOG_REQUEST_BYTES_MAX), request.data, status,
+                   n_bytes);
 }
 
-void access_log_write(AccessLog *l, AccessEntry *entry, unsigned status, uint64_t n_bytes, uint64_t duration_usec,
-                      const char *tunnel) {
+void access_log_write(AccessLog *l, AccessEntry *entry, unsigned status, uint64_t n_bytes,
+                      uint64_t duration_usec, const char *tunnel) {
         if (!entry)
                 return;
         entry->line.status = status;

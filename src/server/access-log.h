@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Where requests are logged: nowhere, in the journal, or in a file that others may rotate. Any thread; the file
- * is locked by itself. An entry is what is known of a request before it is answered. */
+/* Where requests are logged: nowhere, in the journal, or in a file that others may rotate. Any thread; the
+ * file is locked by itself. An entry is what is known of a request before it is answered. */
 
 #include "proto/access-log-line.h"
 #include "proto/http-head.h"
@@ -28,5 +28,5 @@ bool access_log_is_on(AccessLog *l);
 AccessEntry *access_entry_new(const HttpHead *request, const Ip *visitor);
 
 /* Logs and frees ENTRY (or NULL). N_BYTES: of the body. TUNNEL: its URL, or NULL. */
-void access_log_write(AccessLog *l, AccessEntry *entry, unsigned status, uint64_t n_bytes, uint64_t duration_usec,
-                      const char *tunnel);
+void access_log_write(AccessLog *l, AccessEntry *entry, unsigned status, uint64_t n_bytes,
+                      uint64_t duration_usec, const char *tunnel);

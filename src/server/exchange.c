@@ -47,7 +47,8 @@ static bool is_idempotent(HttpSlice method) {
         static const char *const methods[] = { "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE" };
 
         for (size_t i = 0; i < ELEMENTSOF(methods); i++)
-                if (method.length == strlen(methods[i]) && memcmp(method.data, methods[i], method.length) == 0)
+                if (method.length == strlen(methods[i]) &&
+                    memcmp(method.data, methods[i], method.length) == 0)
                         return true;
         return false;
 }
@@ -79,7 +80,7 @@ static int write_request(const Exchange *x, const HttpHead *head, Buffer *out) {
                 return -ENOBUFS;
         rewrite.edits = forwarded.edits;
         rewrite.n_edits = forwarded.n_edits;
-        k = http_rewrite_request(head, &rewrite, (char*) buffer_tail(out), buffer_room(out));
+        k = http_rewrite_request(head, &rewrite, (char *) buffer_tail(out), buffer_room(out));
         if (k < 0)
                 return (int) k;
         buffer_produce(out, (size_t) k);
@@ -101,7 +102,8 @@ static void exchange_begin(Exchange *x, const HttpHead *head) {
         relay_get_bytes(x->relay, &in, &x->n_answered);
 }
 
-static int64_t judge_request_head(Exchange *x, const char *data, size_t n, Buffer *instead, size_t *ret_taken) {
+static int64_t judge_request_head(Exchange *x, const char *data, size_t n, Buffer *instead,
+                                  size_t *ret_taken) {
         unsigned status;
         HttpHead head;
         ssize_t k = http_head_parse(&head, data, n, x->head_bytes_max, &status);
@@ -139,7 +141,7 @@ static int64_t judge_request(Exchange *x, const char *data, size_t n, Buffer *in
 
 static int write_response(const HttpHead *head, const char *connection, Buffer *out) {
         HttpRewrite rewrite = { .connection = connection };
-        ssize_t k = http_rewrite_response(head, &rewrite, (char*) buffer_tail(out), buffer_room(out));
+        ssize_t k = http_rewrite_response(head, &rewrite, (char *) buffer_tail(out), buffer_room(out));
 
         if (k < 0)
                 return (int) k;
@@ -177,7 +179,8 @@ static int exchange_pass_interim(Exchange *x, const HttpHead *head, Buffer *out)
         return x->request.is_1_0 ? 0 : write_response(head, NULL, out);
 }
 
-static int64_t judge_response_head(Exchange *x, const char *data, size_t n, Buffer *instead, size_t *ret_taken) {
+static int64_t judge_response_head(Exchange *x, const char *data, size_t n, Buffer *instead,
+                                   size_t *ret_taken) {
         size_t before = buffer_length(instead);
         HttpHead head;
         ssize_t k = http_head_parse_response(&head, data, n, HTTP_HEAD_BYTES_MAX);
@@ -209,7 +212,8 @@ static int64_t judge_response(Exchange *x, const char *data, size_t n, Buffer *i
                 if (http_body_is_complete(&x->response_body))
                         return -EBUSY;
                 k = admit_body(&x->response_body, data, n);
-                return k < 0 ? exchange_stop(x, exchange_has_answer(x) ? EXCHANGE_ABORT : EXCHANGE_BROKEN) : k;
+                return k < 0 ? exchange_stop(x, exchange_has_answer(x) ? EXCHANGE_ABORT : EXCHANGE_BROKEN)
+                             : k;
         default: /* nobody has asked: it must not be taken for the answer to the next request */
                 return exchange_stop(x, EXCHANGE_LOOK_AGAIN);
         }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* HTTP between a visitor (A of a relay) and a leg (B), one request and its response after the other: the filter
- * of that relay. It reads the heads, rewrites them, and knows where bodies end; bodies pass through it unseen.
- * A request is let through once the response to the one before is complete. Behind 101 everything passes.
+/* HTTP between a visitor (A of a relay) and a leg (B), one request and its response after the other: the
+ * filter of that relay. It reads the heads, rewrites them, and knows where bodies end; bodies pass through it
+ * unseen. A request is let through once the response to the one before is complete. Behind 101 everything
+ * passes.
  *
- * Whatever is not the next request to the same tunnel ends the relay, and is the visitor's matter. Embedded in
- * the visitor. loop: the relay's */
+ * Whatever is not the next request to the same tunnel ends the relay, and is the visitor's matter. Embedded
+ * in the visitor. loop: the relay's */
 
 #include "net/relay.h"
 #include "proto/forwarded.h"
@@ -16,7 +17,8 @@ typedef struct Exchange Exchange;
 
 /* Why the relay has ended. */
 typedef enum ExchangeEnd {
-        EXCHANGE_LOOK_AGAIN, /* between two requests: the next one, if any, is in the input and needs another leg */
+        EXCHANGE_LOOK_AGAIN, /* between two requests: the next one, if any, is in the input and needs another
+                                leg */
         EXCHANGE_CLOSE,      /* the visitor has its answer, and no other may follow */
         EXCHANGE_UNANSWERED, /* the leg has failed before it said anything */
         EXCHANGE_BROKEN,     /* the leg has said what is no HTTP, before anything was passed on */
@@ -55,14 +57,14 @@ struct Exchange {
         uint64_t n_heads;      /* bytes of the answer that are heads */
         size_t head_bytes_max;
         const bool *is_stopping; /* borrowed: no request is to follow */
-        ForwardedBy by;         /* how the visitor has come */
-        bool half_close;        /* the leg keeps the directions apart */
-        bool leg_is_used;       /* for an earlier request */
-        bool leg_goes_on;       /* another request may follow on it */
-        bool keep_open;         /* the visitor's connection, behind this response */
-        bool awaits_continue;   /* the visitor, before it sends the body */
-        bool is_request_done;   /* passed on as a whole */
-        bool is_response_done;  /* the same */
+        ForwardedBy by;          /* how the visitor has come */
+        bool half_close;         /* the leg keeps the directions apart */
+        bool leg_is_used;        /* for an earlier request */
+        bool leg_goes_on;        /* another request may follow on it */
+        bool keep_open;          /* the visitor's connection, behind this response */
+        bool awaits_continue;    /* the visitor, before it sends the body */
+        bool is_request_done;    /* passed on as a whole */
+        bool is_response_done;   /* the same */
         bool has_visitor_ended;
         char *again; /* owned: the request as it came, while it may be said again on a fresh leg; or NULL */
         size_t n_again;

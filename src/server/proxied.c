@@ -9,8 +9,8 @@
 #include "proto/proxy-header.h"
 #include "server/visitor.h"
 
-/* The header is looked at where it is, in the kernel, and taken once it is whole: what stands behind it is TLS's,
- * or a request's. */
+/* The header is looked at where it is, in the kernel, and taken once it is whole: what stands behind it is
+ * TLS's, or a request's. */
 
 struct Proxied {
         Shard *shard; /* borrowed */
@@ -85,9 +85,12 @@ void proxied_new(Shard *sh, int fd, const Address *peer, bool https) {
                 close(fd);
                 return;
         }
-        *p = (Proxied){ .shard = sh, .poll.run = on_proxied_readable, .fd = fd, .peer = *peer, .https = https };
+        *p = (Proxied){
+                .shard = sh, .poll.run = on_proxied_readable, .fd = fd, .peer = *peer, .https = https
+        };
         DL_APPEND(sh->proxied, p);
-        if (timer_new_after(&p->timeout, sh->worker, sh->snapshot->config->head_usec, on_proxied_timeout, p) < 0 ||
+        if (timer_new_after(&p->timeout, sh->worker, sh->snapshot->config->head_usec, on_proxied_timeout, p) <
+                    0 ||
             worker_poll(sh->worker, &p->poll, fd, EPOLLIN | EPOLLRDHUP | EPOLLET) < 0)
                 proxied_free(p);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A connection that a proxy passes on, until it has said for whom (the PROXY protocol): then it is a visitor's,
- * from that address. One that doesn't begin with a header is closed. */
+/* A connection that a proxy passes on, until it has said for whom (the PROXY protocol): then it is a
+ * visitor's, from that address. One that doesn't begin with a header is closed. */
 
 #include "server/shard.h"
 

@@ -11,10 +11,12 @@
 #include "server/gate.h"
 #include "server/login.h"
 
-/* The requests of an http visitor. The first one to a tunnel is read here, and looked up; the exchange passes it
- * on, and those behind it, as long as they are for the same tunnel. Whatever isn't comes back here, in `head'. */
+/* The requests of an http visitor. The first one to a tunnel is read here, and looked up; the exchange passes
+ * it on, and those behind it, as long as they are for the same tunnel. Whatever isn't comes back here, in
+ * `head'. */
 
-#define VISITOR_WITHHOLD_USEC (300 * USEC_PER_SEC) /* for an answer, from those that would drop it at our end */
+#define VISITOR_WITHHOLD_USEC \
+        (300 * USEC_PER_SEC) /* for an answer, from those that would drop it at our end */
 
 static void on_visitor_readable(Stream *s, unsigned events, void *userdata);
 
@@ -30,8 +32,8 @@ static void visitor_say_last(Visitor *v, Buffer *answer) {
         v->timeout = timer_free(v->timeout);
         visitor_set_state(v, VISITOR_ANSWER);
         v->leg = stream_free(v->leg);
-        if (linger_new(&v->linger, TAKE_PTR(v->stream), answer ? buffer_head(answer) : NULL, buffer_length(answer),
-                       on_visitor_lingered, v) < 0)
+        if (linger_new(&v->linger, TAKE_PTR(v->stream), answer ? buffer_head(answer) : NULL,
+                       buffer_length(answer), on_visitor_lingered, v) < 0)
                 visitor_destroy(v, true);
 }
 
@@ -56,8 +58,8 @@ void visitor_await_request(Visitor *v) {
         stream_set_events(v->stream, STREAM_READABLE);
 }
 
-/* Between two requests, and without a leg. Never looks at the next one at once: it may be called while streams
- * of a session are served, which must not end then. */
+/* Between two requests, and without a leg. Never looks at the next one at once: it may be called while
+ * streams of a session are served, which must not end then. */
 static void visitor_rest(Visitor *v) {
         const ServerConfig *config = v->shard->snapshot->config;
         bool has_more = buffer_length(v->head) > 0;
@@ -164,8 +166,8 @@ static void visitor_on_resting(Visitor *v) {
         visitor_linger(v);
 }
 
-/* A client of koding/tunnel doesn't tell that its local service has closed: an answer that has begun, doesn't say
- * where it ends, and goes on no more is taken for whole. */
+/* A client of koding/tunnel doesn't tell that its local service has closed: an answer that has begun, doesn't
+ * say where it ends, and goes on no more is taken for whole. */
 static void visitor_on_quiet(Visitor *v) {
         uint64_t in, out;
 
@@ -236,7 +238,8 @@ static RegistryAnswer visitor_find(const Visitor *v, const HttpHead *head, Tunne
         return answer;
 }
 
-/* The connection was made to another user's name, whose certificate the visitor has seen (RFC 9110 §15.5.20). */
+/* The connection was made to another user's name, whose certificate the visitor has seen (RFC 9110 §15.5.20).
+ */
 static bool visitor_is_misdirected(const Visitor *v, const HttpHead *head, const Tunnel *t) {
         char name[STREAM_TLS_NAME_MAX];
 
@@ -312,7 +315,8 @@ static void on_exchange_rests(Exchange *x) {
 }
 
 static void on_exchange_answered(Exchange *x) {
-        visitor_count_request(visitor_of(x), x->status, exchange_body_bytes(x), clock_usec() - x->started_usec);
+        visitor_count_request(visitor_of(x), x->status, exchange_body_bytes(x),
+                              clock_usec() - x->started_usec);
 }
 
 static const ExchangeOwner exchange_owner = {
@@ -365,7 +369,8 @@ static void on_http_relayed(Relay *r, const RelayResult *result, void *userdata)
         v->head = relay_take_input(r, RELAY_A);
         v->n_head = 0;
         v->asked_usec = x->started_usec;
-        v->may_keep = x->request.may_keep_open && !x->request.is_1_0 && x->is_request_done && !x->has_visitor_ended;
+        v->may_keep =
+                x->request.may_keep_open && !x->request.is_1_0 && x->is_request_done && !x->has_visitor_ended;
         if (end == EXCHANGE_ABORT && x->state == EXCHANGE_ANSWERED && !x->is_response_done)
                 on_exchange_answered(&v->exchange);
         visitor_log_end(v, result);
@@ -404,6 +409,7 @@ void visitor_begin_http(Visitor *v) {
         v->exchange.head_bytes_max = v->shard->snapshot->config->head_bytes;
         v->exchange.is_stopping = &v->shard->stopping;
         v->is_routed = true;
+        v->n_head = 0;
         exchange_init(&v->exchange, &exchange_owner, v->opening.half_close);
         if (visitor_set_timeout(v, v->shard->snapshot->config->keepalive_usec) < 0 ||
             relay_new(&v->relay, v->stream, v->leg, &options, on_http_relayed, v) < 0) {
@@ -433,7 +439,8 @@ static void visitor_route(Visitor *v, const HttpHead *head) {
                 break;
         case REGISTRY_FOUND:
                 if (visitor_is_misdirected(v, head, v->tunnel))
-                        visitor_refuse(v, 421, "", "This connection was made for another host; make one for this");
+                        visitor_refuse(v, 421, "",
+                                       "This connection was made for another host; make one for this");
                 else if (visitor_is_authorised(head, v->tunnel))
                         visitor_open(v);
                 else
@@ -497,7 +504,7 @@ static const char *explain_status(unsigned status) {
 void visitor_look_up_host(Visitor *v) {
         unsigned status = 400;
         HttpHead head;
-        ssize_t k = http_head_parse(&head, (const char*) buffer_head(v->head), buffer_length(v->head),
+        ssize_t k = http_head_parse(&head, (const char *) buffer_head(v->head), buffer_length(v->head),
                                     v->shard->snapshot->config->head_bytes, &status);
 
         if (k == -EAGAIN) {
