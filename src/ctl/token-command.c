@@ -83,7 +83,7 @@ static void print_login(const Setup *s, const char *token) {
                 port = address_port(&a);
         if (!s->domain && gethostname(host, sizeof(host) - 1) < 0)
                 strcpy(host, "HOST");
-        printf("pgrok login --server %s:%u %s\n", s->domain ? s->domain : host, port, token);
+        printf("pgrok --server %s:%u PORT --token %s\n", s->domain ? s->domain : host, port, token);
 }
 
 static int add(const CtlOptions *o, const Setup *s, const char *name, char **settings) {
