@@ -212,6 +212,12 @@ static int apply_addition(ClientConfig *c, ConfigFile *file, const Change *chang
                 t->is_selected = true;
                 return 0;
         }
+        if (target_check(change->name)) {
+                config_file_fault(file, change->name,
+                                  "this is neither a target, such as 3000 or 127.0.0.1:8080, nor a tunnel of the "
+                                  "configuration (--proto says which protocol)");
+                return 0;
+        }
         r = config_file_add_group(file, change->name, change->name, &group);
         if (r < 0)
                 return r;

@@ -138,7 +138,7 @@ def test_a_wrong_configuration_is_refused_and_the_running_one_stays(place, serve
 
 
 @pytest.mark.parametrize("arguments, reason", [
-    (["add", "nonsense:"], "local"), (["add", "--subdomain", "a b", "3000"], "subdomain"),
+    (["add", "nonsense:"], "neither a target"), (["add", "--subdomain", "a b", "3000"], "subdomain"),
     (["add", "a"], "there already"), (["remove", "nothing"], "no tunnel nothing"),
     (["add", "--proto", "udp", "3000"], "proto"),
 ], ids=str)
