@@ -78,6 +78,12 @@ static int bad_usage(const char *what) {
         return EXIT_USAGE;
 }
 
+static int bad_word(const char *word, const char *what) {
+        _cleanup_free_ char *text = str_format("`%s' %s", word, what);
+
+        return bad_usage(text ? text : what);
+}
+
 /* ---- the commands: ARGUMENTS are as many as they take ---- */
 
 static int run_status(const CtlOptions *o, char **arguments _unused_) {
@@ -203,8 +209,8 @@ int command_run(const CtlOptions *o) {
                     (commands[i].second && (n < 0 || !streq(commands[i].second, o->words[1]))))
                         continue;
                 if (commands[i].n_arguments == ANY_NUMBER ? n < 1 : n != commands[i].n_arguments)
-                        return bad_usage("the command has too few or too many arguments");
+                        return bad_word(commands[i].word, "has too few or too many arguments");
                 return commands[i].run(o, o->words + n_words);
         }
-        return bad_usage("there is no such command");
+        return bad_word(o->words[0], "is no command, or not the whole of one");
 }
