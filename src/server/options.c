@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/str.h"
@@ -58,7 +59,7 @@ void server_options_help(void) {
               "  --config PATH           read this file or folder (repeatable; default " PGROK_CONFIG_DIR
               ")\n"
               "  --dev                   try it out: loopback only, no authentication, a certificate of its own;\n"
-              "                          domain localhost, http 8080, https 8443, tunnels 4443\n"
+              "                          domain localhost, http 8080, https 8443, clients 4443, tcp 20000-20099\n"
               "  --check                 read the configuration, tell what is wrong with it, and end\n"
               "  --domain NAME           names of tunnels are below this one\n"
               "  --http-listen ADDRESS   where http visitors come in, as ADDR:PORT (repeatable; \"\": nowhere)\n"
@@ -67,7 +68,7 @@ void server_options_help(void) {
               "  --tcp-ports LOW-HIGH    ports of tcp tunnels\n"
               "  --tls-certificate FILE  certificate chain (PEM)\n"
               "  --tls-key FILE          its key (PEM)\n"
-              "  --auth METHOD           token-file, or none (on loopback only)\n"
+              "  --auth METHOD           token-file, webhook, or none (on loopback only)\n"
               "  --token-file FILE       who may connect: a line `NAME sha256:HEX` a user\n"
               "  --log TARGET            stdout, none or a file; default: the journal, else stderr\n"
               "  --log-level LEVEL       error, warning, info or debug\n"
@@ -144,7 +145,7 @@ int server_options_parse(int argc, char *argv[], ServerOptions *ret) {
                 r = -EINVAL;
                 goto bad_usage;
         }
-        if (ret->paths.n == 0 && !ret->dev)
+        if (ret->paths.n == 0 && !ret->dev && (ret->n_settings == 0 || access(PGROK_CONFIG_DIR, F_OK) >= 0))
                 return config_list_add(&ret->paths, PGROK_CONFIG_DIR);
         return 0;
 
