@@ -6,8 +6,8 @@ is all it needs.
     pgrokd.conf:  auth: { method = "webhook";
                           webhook: { url = "https://auth.example.com/pgrok"; secret_file = "/etc/pgrok/secret"; }; };
 
-    webhook-receiver.py --users users.json --secret-file secret [--listen 127.0.0.1:9000]
-                        [--certificate fullchain.pem --key privkey.pem]
+    python3 webhook-receiver.py --users users.json --secret-file secret [--listen 127.0.0.1:9000]
+                                [--certificate fullchain.pem --key privkey.pem]
 
 Without a certificate it speaks plain HTTP, which pgrokd accepts from this machine only: then put the two on one
 machine, or nginx in front of it. users.json is read for each question:

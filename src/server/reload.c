@@ -249,6 +249,7 @@ int server_reload(Server *s, char **ret_why) {
                 reload_apply(&l);
                 log_struct(LOG_INFO, LOG_FIELDS({ "PGROK_EVENT", "reloaded" }),
                            "The configuration was read again");
+                watchdog_renew_status(s->watchdog); /* of a refusal before */
                 service_ready();
         } else {
                 refuse(&faults, r);

@@ -73,6 +73,11 @@ int watchdog_new(Watchdog **ret, Server *server) {
         return 0;
 }
 
+void watchdog_renew_status(Watchdog *w) {
+        if (w)
+                w->status[0] = '\0';
+}
+
 Watchdog *watchdog_free(Watchdog *w) {
         if (!w)
                 return NULL;
