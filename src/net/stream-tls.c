@@ -197,6 +197,8 @@ static void stream_tls_set_why(StreamTls *t, int gnutls_error) {
                 t->why = str_format("The certificate of %s is refused: %s", t->host, (char*) text.data);
         else if (gnutls_error == GNUTLS_E_FATAL_ALERT_RECEIVED)
                 t->why = explain_alert(gnutls_alert_get(t->session));
+        else if (gnutls_error == GNUTLS_E_UNEXPECTED_PACKET)
+                t->why = strdup("TLS: the other side doesn't speak TLS (is the port right?)");
         else if (gnutls_error != GNUTLS_E_PULL_ERROR && gnutls_error != GNUTLS_E_PUSH_ERROR)
                 t->why = str_format("TLS: %s", gnutls_strerror(gnutls_error));
         gnutls_free(text.data);
