@@ -214,8 +214,8 @@ static int apply_addition(ClientConfig *c, ConfigFile *file, const Change *chang
         }
         if (target_check(change->name)) {
                 config_file_fault(file, change->name,
-                                  "this is neither a target, such as 3000 or 127.0.0.1:8080, nor a tunnel of the "
-                                  "configuration (--proto says which protocol)");
+                                  "this is neither a target, such as 3000 or 127.0.0.1:8080, nor a tunnel of "
+                                  "the configuration (--proto says which protocol)");
                 return 0;
         }
         r = config_file_add_group(file, change->name, change->name, &group);

@@ -212,7 +212,7 @@ int policy_set(Policy *p, const char *key, const char *value, char **ret_why) {
         while (i < ELEMENTSOF(policy_keys) && !streq(policy_keys[i].name, key))
                 i++;
         if (i == ELEMENTSOF(policy_keys))
-                why = str_format("%s= is not a key that exists, see pgrok-tokens(5)", key);
+                why = str_format("%s= is not known, see pgrok-tokens(5)", key);
         else if (p->set & 1U << i)
                 why = str_format("%s= stands there twice", key);
         else {

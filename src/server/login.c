@@ -143,7 +143,8 @@ static const char *login_enter(Login *l, User *user, SessionName session) {
                 return "The server takes no more sessions of one client";
         r = registry_login(l->server->registry, &login, &client_id, replaced);
         if (r == -EKEYREJECTED)
-                return "This ClientId belongs to another user; pgrok gets a new one when its file *.id is removed";
+                return "This ClientId belongs to another user; pgrok gets a new one when its file *.id is "
+                       "removed";
         if (r == -ENOENT)
                 return "Session 0 of this client has to log in first";
         if (r == -ENOBUFS)
