@@ -15,8 +15,8 @@ char *files_user_state(void);
 char *files_credential(const char *name);
 
 /* Where PROGRAM ("pgrokd") listens for its administrator: control.sock in the folder that systemd made
- * ($RUNTIME_DIRECTORY), for root in /run/PROGRAM, else in $XDG_RUNTIME_DIR/PROGRAM. Owned by the caller, or NULL:
- * there is no such folder. */
+ * ($RUNTIME_DIRECTORY), for root in /run/PROGRAM, else in $XDG_RUNTIME_DIR/PROGRAM. Owned by the caller, or
+ * NULL: there is no such folder. */
 char *files_control_socket(const char *program);
 
 /* mkdir -p, 0700. Returns 0 or a negative errno. */

@@ -27,4 +27,4 @@ int table_add(Table *t, const char *cell);
 
 void table_print(const Table *t, FILE *f);
 
-DEFINE_CLEANUP(Table *, table_free);
+DEFINE_CLEANUP(Table*, table_free);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What was added to the configured tunnels, or taken from them, while the client runs. A name has one change.
- */
+/* What was added to the configured tunnels, or taken from them, while the client runs. A name has one
+ * change. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -39,4 +39,4 @@ Change *changes_put(Changes *l, Change *c);
 void changes_undo(Changes *l, Change *c, Change *old);
 void changes_done(Changes *l);
 
-DEFINE_CLEANUP(Change *, change_free);
+DEFINE_CLEANUP(Change*, change_free);

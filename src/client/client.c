@@ -264,8 +264,8 @@ static void on_session_ended(Session *s, SessionEnd end, const char *why, void *
                 client_wait(c, end, text ? text : "Out of memory");
 }
 
-/* At once: the server sends new visitors to the new session only. Of too many that drain the oldest must go.
- */
+/* At once: the server sends new visitors to the new session only. Of too many that drain the oldest must
+ * go. */
 static void on_session_draining(Session *s, void *userdata) {
         Client *c = userdata;
 

@@ -15,10 +15,10 @@ typedef struct ClientConfig {
         char *server; /* owned, as all strings: "host:port"; NULL: none is configured */
         char *token;  /* or NULL; read anew by client_config_read_token() */
         char *token_file;
-        char *ca_file;    /* NULL: the system's */
+        char *ca_file;           /* NULL: the system's */
         char *certificate, *key; /* to show to the server; NULL: none */
         TlsClient *tls;          /* a reference: made of these by client_config_make_tls() */
-        char *http_proxy; /* NULL: none */
+        char *http_proxy;        /* NULL: none */
         char *transport;
         uint64_t n_connections;
         TunnelConfig **tunnels; /* in the order of the files; those on the command line are the only ones */
@@ -50,4 +50,4 @@ bool client_config_same_server(const ClientConfig *a, const ClientConfig *b);
  * *RET_WHY a sentence owned by the caller; then the old token stays. */
 int client_config_read_token(ClientConfig *c, char **ret_why);
 
-DEFINE_CLEANUP(ClientConfig *, client_config_free);
+DEFINE_CLEANUP(ClientConfig*, client_config_free);

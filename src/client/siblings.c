@@ -41,9 +41,10 @@ void siblings_go(Siblings *ss, unsigned n_sessions, const ClientConfig *config, 
         if (!ss)
                 return;
         if (n < ss->n && !ss->has_complained) {
-                log_warning("The server takes no more than %u of the connections that client.connections asks "
-                            "for, ignoring",
-                            n + 1);
+                log_warning(
+                        "The server takes no more than %u of the connections that client.connections asks "
+                        "for, ignoring",
+                        n + 1);
                 ss->has_complained = true;
         }
         for (unsigned i = 0; i < MIN(n, ss->n); i++)

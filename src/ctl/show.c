@@ -92,12 +92,8 @@ static int show_list(struct json_object *o, const char *name, const TableColumn 
 
 int show_tunnels(struct json_object *o) {
         static const TableColumn columns[] = {
-                { "URL", false },
-                { "CLIENT", false },
-                { "USER", false },
-                { "CONNECTIONS", true },
-                { "RATE", true },
-                {},
+                { "URL", false },        { "CLIENT", false }, { "USER", false },
+                { "CONNECTIONS", true }, { "RATE", true },    {},
         };
         static const Cell cells[] = {
                 { .key = "url" },

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the control API says, for people. O is borrowed; what it lacks reads as nothing. Return 0 or -ENOMEM.
- */
+/* What the control API says, for people. O is borrowed; what it lacks reads as nothing. Return 0 or
+ * -ENOMEM. */
 
 #include <json-c/json.h>
 

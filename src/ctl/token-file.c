@@ -60,8 +60,8 @@ static bool file_is_at(int fd, const char *path) {
                ours.st_ino == there.st_ino;
 }
 
-/* The temporary file is the lock, because nobody else may open it: whoever may read a folder can lock that for
- * ever. What an interrupted writer has left is taken over. */
+/* The temporary file is the lock, because nobody else may open it: whoever may read a folder can lock that
+ * for ever. What an interrupted writer has left is taken over. */
 static int token_file_lock(TokenFile *f) {
         for (;;) {
                 _cleanup_close_ int fd = open(f->temporary, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);

@@ -54,8 +54,8 @@ static int add_name(gnutls_x509_crt_t crt, const char *name, bool first) {
         Address a;
 
         if (address_parse_ip(name, &a) < 0)
-                return gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, name, (unsigned) strlen(name),
-                                                            flags);
+                return gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, name,
+                                                            (unsigned) strlen(name), flags);
         if (a.sa.sa_family == AF_INET)
                 return gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_IPADDRESS, &a.in.sin_addr,
                                                             sizeof(a.in.sin_addr), flags);
@@ -69,7 +69,8 @@ static int set_purpose(gnutls_x509_crt_t crt, const CertificateSpec *spec) {
         if (spec->n_names == 0) {
                 r = gnutls_x509_crt_set_basic_constraints(crt, 1, 0);
                 return r < 0 ? r
-                             : gnutls_x509_crt_set_key_usage(crt, GNUTLS_KEY_KEY_CERT_SIGN | GNUTLS_KEY_CRL_SIGN);
+                             : gnutls_x509_crt_set_key_usage(crt,
+                                                             GNUTLS_KEY_KEY_CERT_SIGN | GNUTLS_KEY_CRL_SIGN);
         }
         for (size_t i = 0; i < spec->n_names && r >= 0; i++)
                 r = add_name(crt, spec->names[i], i == 0);
@@ -103,7 +104,8 @@ static int fill_and_sign(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const
                 r = set_key_id(crt, issuer, true);
         if (r < 0)
                 return r;
-        return gnutls_x509_crt_sign2(crt, issuer, spec->issuer ? spec->issuer_key : key, GNUTLS_DIG_SHA256, 0);
+        return gnutls_x509_crt_sign2(crt, issuer, spec->issuer ? spec->issuer_key : key, GNUTLS_DIG_SHA256,
+                                     0);
 }
 
 int certificate_new(gnutls_x509_crt_t *ret, gnutls_x509_privkey_t key, const CertificateSpec *spec) {
@@ -121,7 +123,8 @@ int certificate_new(gnutls_x509_crt_t *ret, gnutls_x509_privkey_t key, const Cer
         return 0;
 }
 
-int certificate_save(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *crt_file, const char *key_file) {
+int certificate_save(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *crt_file,
+                     const char *key_file) {
         gnutls_datum_t crt_pem = {}, key_pem = {};
         int r = gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_PEM, &crt_pem);
 
@@ -158,8 +161,8 @@ static int load_key(gnutls_x509_privkey_t *ret, const gnutls_datum_t *pem) {
         return r;
 }
 
-static int load_both(gnutls_x509_crt_t *ret_crt, gnutls_x509_privkey_t *ret_key, const gnutls_datum_t *crt_pem,
-                     const gnutls_datum_t *key_pem) {
+static int load_both(gnutls_x509_crt_t *ret_crt, gnutls_x509_privkey_t *ret_key,
+                     const gnutls_datum_t *crt_pem, const gnutls_datum_t *key_pem) {
         gnutls_x509_privkey_t key;
         int r = load_key(&key, key_pem);
 

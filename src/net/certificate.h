@@ -20,11 +20,13 @@ typedef struct CertificateSpec {
 /* A new key, owned by the caller. */
 int certificate_new_key(gnutls_x509_privkey_t *ret);
 
-/* A certificate for KEY, owned by the caller; without names it is a CA's. Valid from yesterday: clocks differ. */
+/* A certificate for KEY, owned by the caller; without names it is a CA's. Valid from yesterday: clocks
+ * differ. */
 int certificate_new(gnutls_x509_crt_t *ret, gnutls_x509_privkey_t key, const CertificateSpec *spec);
 
 /* To PEM files; the key's is 0600. */
-int certificate_save(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *crt_file, const char *key_file);
+int certificate_save(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *crt_file,
+                     const char *key_file);
 
 /* From PEM files; both owned by the caller. */
 int certificate_load(gnutls_x509_crt_t *ret_crt, gnutls_x509_privkey_t *ret_key, const char *crt_file,

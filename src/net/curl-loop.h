@@ -27,4 +27,4 @@ void curl_loop_remove(CurlLoop *l, CURL *easy);
 /* Once all transfers are removed. Takes NULL; returns NULL. */
 CurlLoop *curl_loop_free(CurlLoop *l);
 
-DEFINE_CLEANUP(CurlLoop *, curl_loop_free);
+DEFINE_CLEANUP(CurlLoop*, curl_loop_free);

@@ -16,8 +16,8 @@
  * time. It calls on_access() for a request's head, for each piece of its body, and at its end:
  *
  *   BODY ──end──► HANDLED ──answer──► ANSWERED
- *                    └──wait──► WAITING ──answer (on_access() again), or the service's end──► ANSWERED
- */
+ *                    └──wait──► WAITING ──answer (on_access() again), or the service's end──►
+ * ANSWERED */
 
 #define BODY_DISCARD_MAX (1024 * 1024) /* of a chunked body that is too long, until nobody listens to it */
 #define PEER_GROUPS_MAX 1024

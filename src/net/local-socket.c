@@ -13,8 +13,8 @@
 #include "base/str.h"
 
 /* The socket is made under another name, with its rights, and renamed: it is never there half done, and what
- * it replaces is replaced at once. A lock keeps two programs that start from taking the same stale one: a file's,
- * since anybody who may read a folder can lock that, for ever. */
+ * it replaces is replaced at once. A lock keeps two programs that start from taking the same stale one: a
+ * file's, since anybody who may read a folder can lock that, for ever. */
 
 #define LOCAL_SOCKET_BACKLOG 64
 #define GROUP_BYTES 65536 /* of the group's entry in the database */

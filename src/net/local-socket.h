@@ -14,8 +14,8 @@ typedef struct LocalSocket {
 
 /* Binds PATH and listens; its folder is made if it isn't there. What nobody answers on is replaced; another
  * program's live socket never is. Mode 0660, of GROUP if there is one of that name and we may. Returns 0, or
- * a negative errno: -EADDRINUSE when somebody answers on PATH, -EEXIST when it is no socket, -ENAMETOOLONG.
- */
+ * a negative errno: -EADDRINUSE when somebody answers on PATH, -EEXIST when it is no socket,
+ * -ENAMETOOLONG. */
 int local_socket_bind(LocalSocket *ret, const char *path, const char *group);
 
 /* Closes FD, and removes the path if it is still this socket's. Takes a zeroed one. */

@@ -18,10 +18,10 @@ typedef struct MuxStream {
         uint64_t unread_since_usec; /* since when bytes wait */
         size_t n_unread;
         bool has_end, was_reset;
-        bool is_deaf;  /* reset after its end: it takes nothing more, but what it said is whole */
-        bool owes_end; /* there was no room for it yet */
-        bool freed;    /* only yamux still needs it */
-        bool waiting;  /* in the ring */
+        bool is_deaf;   /* reset after its end: it takes nothing more, but what it said is whole */
+        bool owes_end;  /* there was no room for it yet */
+        bool freed;     /* only yamux still needs it */
+        bool waiting;   /* in the ring */
         unsigned round; /* of the mux, in which it has taken n_taken bytes of room */
         size_t n_taken;
         struct MuxStream *prev, *next;         /* in the ring */

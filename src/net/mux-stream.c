@@ -201,7 +201,8 @@ static int mux_stream_flush(Stream *s) {
                 return r;
         if (!mux_out(ms->mux))
                 return -ENOMEM;
-        if (buffer_room(ms->mux->out) < YAMUX_HEADER_BYTES) { /* beyond MUX_OUT_BYTES there is room for many */
+        if (buffer_room(ms->mux->out) <
+            YAMUX_HEADER_BYTES) { /* beyond MUX_OUT_BYTES there is room for many */
                 mux_stream_join_ring(ms);
                 return -EAGAIN;
         }

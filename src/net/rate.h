@@ -16,8 +16,8 @@ typedef struct Rate {
         atomic_uint n_changes;
 } Rate;
 
-/* Also of one in use: then nothing is handed out yet, and whoever waits for a share of the old rate may go when it
- * sees that. */
+/* Also of one in use: then nothing is handed out yet, and whoever waits for a share of the old rate may go
+ * when it sees that. */
 void rate_set(Rate *r, uint64_t bytes_per_sec);
 
 /* Another number than before: rate_set() has changed it meanwhile. */

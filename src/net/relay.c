@@ -12,8 +12,8 @@
  *
  * The relay is done when both directions are DONE or BROKEN, or when a source fails.
  *
- * With a filter bytes are judged before they move, where they are with the source, or else in `input'. What was
- * admitted then goes the way that all go without one. */
+ * With a filter bytes are judged before they move, where they are with the source, or else in `input'. What
+ * was admitted then goes the way that all go without one. */
 
 #define RELAY_BURST_BYTES (256U * 1024) /* that a direction moves at one event; about so many */
 #define RELAY_BURST_READS 4
@@ -39,10 +39,10 @@ typedef struct Direction {
         bool wants_more; /* the filter can't decide about `input' yet */
         bool held;       /* the filter lets nothing through now */
         bool unreported; /* the filter hasn't heard yet that what it let through has passed */
-        bool blocked;   /* the sink takes nothing now, and the bytes are still with the source */
-        bool aborted;   /* the source's peer has broken it off; what it sent before is still under way */
-        bool unflushed; /* the sink holds bytes that the kernel didn't take */
-        uint64_t bytes; /* taken by the sink */
+        bool blocked;    /* the sink takes nothing now, and the bytes are still with the source */
+        bool aborted;    /* the source's peer has broken it off; what it sent before is still under way */
+        bool unflushed;  /* the sink holds bytes that the kernel didn't take */
+        uint64_t bytes;  /* taken by the sink */
         uint64_t bytes_checked; /* the same when the abort was last looked at */
         uint64_t last_usec;     /* when it last moved; kept only if A's end may be withheld */
         size_t credit;          /* bytes that it may move, from due_usec on; kept only if there are rates */
@@ -55,14 +55,14 @@ typedef struct Direction {
 struct Relay {
         Direction a_to_b, b_to_a;
         uint64_t withhold_usec;
-        Timer *withhold; /* owned; from A's end on, if that is withheld */
-        Timer *stall;    /* owned; from an abort on, while bytes from before it are under way */
+        Timer *withhold;              /* owned; from A's end on, if that is withheld */
+        Timer *stall;                 /* owned; from an abort on, while bytes from before it are under way */
         Rate *rates[RELAY_RATES_MAX]; /* borrowed, or NULL */
         bool has_rates;
         const RelayFilter *filter; /* borrowed, or NULL */
         void *filter_userdata;     /* borrowed */
         bool resumed;              /* A's direction is to be run, whatever the event was */
-        Timer *throttle; /* owned; the first time that a rate makes it wait */
+        Timer *throttle;           /* owned; the first time that a rate makes it wait */
         RelayDoneFn done;
         void *userdata; /* borrowed */
 };
@@ -242,8 +242,8 @@ static ssize_t direction_ask(Relay *r, Direction *d, const uint8_t *p, size_t n,
 
         while (done < n) {
                 size_t taken = 0;
-                int64_t e = r->filter->judge(r->filter_userdata, direction_side(r, d), (const char*) p + done,
-                                             n - done, out, &taken);
+                int64_t e = r->filter->judge(r->filter_userdata, direction_side(r, d),
+                                             (const char*) p + done, n - done, out, &taken);
 
                 if (e == 0)
                         done += taken;
@@ -444,8 +444,8 @@ static int direction_move(Relay *r, Direction *d) {
         size_t max;
 
         d->blocked = false;
-        for (int i = 0; (i < RELAY_BURST_READS && d->bytes - before < RELAY_BURST_BYTES) || direction_has_work(d);
-             i++) {
+        for (int i = 0;
+             (i < RELAY_BURST_READS && d->bytes - before < RELAY_BURST_BYTES) || direction_has_work(d); i++) {
                 int e = direction_write(d);
 
                 if (e < 0)

@@ -2,8 +2,8 @@
 #pragma once
 
 /* Joins two streams: what one reads the other writes, both ways, each direction with one buffer at most
- * and only while bytes wait. Each direction ends by itself (half-close); an abort ends both. A filter makes it
- * pass on what a protocol allows. */
+ * and only while bytes wait. Each direction ends by itself (half-close); an abort ends both. A filter makes
+ * it pass on what a protocol allows. */
 
 #include "net/rate.h"
 #include "net/stream.h"

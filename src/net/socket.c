@@ -10,8 +10,9 @@
  * socket is on its worker's ready queue. So a socket costs one epoll_ctl() when it comes, a second if it is
  * ever waited for room, and one when it goes.
  *
- * Of a peer's end that came before a short read the kernel tells nothing more, nor of what is behind an urgent
- * byte, before which it ends a read: of such sockets each read is followed by another (reads_short). */
+ * Of a peer's end that came before a short read the kernel tells nothing more, nor of what is behind an
+ * urgent byte, before which it ends a read: of such sockets each read is followed by another
+ * (reads_short). */
 
 static unsigned events_of_epoll(uint32_t e) {
         unsigned events = 0;

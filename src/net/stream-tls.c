@@ -170,8 +170,9 @@ static char *explain_alert(gnutls_alert_description_t alert) {
 
         switch (alert) {
         case GNUTLS_A_CERTIFICATE_REQUIRED:
-                return strdup("TLS: the peer asks for a certificate by its own authority, and we showed none: set "
-                              "certificate and key");
+                return strdup(
+                        "TLS: the peer asks for a certificate by its own authority, and we showed none: set "
+                        "certificate and key");
         case GNUTLS_A_BAD_CERTIFICATE:
         case GNUTLS_A_UNSUPPORTED_CERTIFICATE:
         case GNUTLS_A_CERTIFICATE_REVOKED:

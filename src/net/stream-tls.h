@@ -32,8 +32,8 @@ int stream_tls_peer_name(Stream *s, char **ret_name);
 /* S, such a stream, turns out to be a connection between client and server: socket_set_tunnel_options(). */
 void stream_tls_set_tunnel_options(Stream *s);
 
-/* The name that the client has asked for (SNI), in lower case, or "" for none; once the handshake is done. S is of
- * stream_tls_new_server(). Returns RET. */
+/* The name that the client has asked for (SNI), in lower case, or "" for none; once the handshake is done. S
+ * is of stream_tls_new_server(). Returns RET. */
 #define STREAM_TLS_NAME_MAX 256
 const char *stream_tls_asked_name(Stream *s, char ret[static STREAM_TLS_NAME_MAX]);
 

@@ -41,8 +41,8 @@ static uint64_t usec_to_msec(uint64_t usec) {
         return usec / USEC_PER_MSEC + (usec % USEC_PER_MSEC != 0);
 }
 
-/* The loop counts from when it looked at the clock, before it did all that came up in this turn. Setting its time
- * here would let timers that are started by timers fire in the same turn, without end. */
+/* The loop counts from when it looked at the clock, before it did all that came up in this turn. Setting its
+ * time here would let timers that are started by timers fire in the same turn, without end. */
 static uint64_t timer_delay_msec(Timer *t, uint64_t usec) {
         uint64_t now = uv_hrtime() / NSEC_PER_MSEC, then = uv_now(t->handle.loop);
 

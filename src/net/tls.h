@@ -57,7 +57,8 @@ void tls_client_remember(TlsClient *t, gnutls_session_t session, const char *hos
  * -ENOMEM. Only where a certificate is required. */
 int tls_peer_name(gnutls_session_t session, char **ret_name);
 
-/* The name in the hello of SESSION's peer, in lower case, to SIZE bytes at RET; "" for none, or a longer one. */
+/* The name in the hello of SESSION's peer, in lower case, to SIZE bytes at RET; "" for none, or a longer
+ * one. */
 void tls_asked_name(gnutls_session_t session, char *ret, size_t size);
 bool tls_server_requires_client(const TlsServer *t);
 

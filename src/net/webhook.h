@@ -65,4 +65,4 @@ int webhook_post(Webhook *h, WebhookCall **ret, char *body, WebhookFn done, void
 /* DONE is not called any more. Takes NULL. */
 void webhook_cancel(WebhookCall *c);
 
-DEFINE_CLEANUP(Webhook *, webhook_free);
+DEFINE_CLEANUP(Webhook*, webhook_free);

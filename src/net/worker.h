@@ -3,9 +3,9 @@
 
 /* A loop with what belongs to it: the descriptors it polls, its mailbox, its buffers, and the streams that
  * have input at hand although their socket is quiet. Sockets are polled by the worker itself; libuv has the
- * timers, signals and name lookups, and whatever else is hung on `loop'. The main thread runs one, and each further thread is one. Objects belong
- * to one worker and are touched on its thread only; threads talk by posting mail, which hands over
- * whatever the mail points to. */
+ * timers, signals and name lookups, and whatever else is hung on `loop'. The main thread runs one, and each
+ * further thread is one. Objects belong to one worker and are touched on its thread only; threads talk by
+ * posting mail, which hands over whatever the mail points to. */
 
 #include <stdbool.h>
 #include <sys/epoll.h>
@@ -48,7 +48,7 @@ struct Worker {
         void *userdata; /* borrowed: what the program hangs on this worker */
 
         /* private */
-        int epoll;    /* owned */
+        int epoll;     /* owned */
         int mail_bell; /* owned: an eventfd, rung by the first mail */
         PollItem on_mail, on_uv;
         bool uv_is_due;

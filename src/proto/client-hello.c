@@ -129,7 +129,7 @@ static int parse_host(Reader *name, char ret[static HOSTNAME_LENGTH_MAX + 1]) {
 
         if (name->failed || n > sizeof(text) || n == 0) /* one more than the longest, for a final dot */
                 return -EBADMSG;
-        copy(name, (uint8_t *) text, n);
+        copy(name, (uint8_t*) text, n);
         if (memchr(text, ':', n)) /* a port, or an IPv6 address: neither is a name */
                 return -EBADMSG;
         return host_header_parse(text, n, ret, &port);
@@ -203,7 +203,7 @@ static int find_body(const uint8_t *data, size_t n, Reader *r) {
 
         if (k < 0)
                 return (int) k;
-        *r = (Reader){ .p = data, .left = (size_t) k };
+        *r = (Reader) { .p = data, .left = (size_t) k };
         if (k > 0 && take_number(r, 1) != HANDSHAKE_CLIENT_HELLO)
                 return -EBADMSG;
         if (k < HANDSHAKE_HEADER_BYTES)

@@ -39,7 +39,7 @@ static void begin_size(HttpBody *b) {
 }
 
 void http_body_init(HttpBody *b, HttpBodyKind kind, uint64_t length) {
-        *b = (HttpBody){ .kind = kind };
+        *b = (HttpBody) { .kind = kind };
         if (kind == HTTP_BODY_CHUNKED)
                 begin_size(b);
         else if (kind == HTTP_BODY_LENGTH)
@@ -104,7 +104,7 @@ static bool may_be_trailer(HttpSlice name) {
 static int on_name(HttpBody *b, char c) {
         if (c == ':') {
                 b->state = VALUE;
-                return may_be_trailer((HttpSlice){ b->name, b->n_name }) ? 0 : -EBADMSG;
+                return may_be_trailer((HttpSlice) { b->name, b->n_name }) ? 0 : -EBADMSG;
         }
         if (!http_char_is(c, HTTP_TOKEN))
                 return -EBADMSG;

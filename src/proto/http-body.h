@@ -47,8 +47,8 @@ void http_body_init(HttpBody *b, HttpBodyKind kind, uint64_t length);
  * or must not be one (RFC 9110 §6.5.1): framing, routing, credentials, and whose request it is. */
 ssize_t http_body_feed(HttpBody *b, const char *data, size_t n);
 
-/* Takes the bytes to come that are the body's whatever they are, unseen. Returns their number: 0 when the next
- * one has to be looked at, or there is none; INT64_MAX when all are. */
+/* Takes the bytes to come that are the body's whatever they are, unseen. Returns their number: 0 when the
+ * next one has to be looked at, or there is none; INT64_MAX when all are. */
 int64_t http_body_skip(HttpBody *b);
 
 /* Nothing of the body is to come. */

@@ -42,11 +42,11 @@ static inline const char *http_span(const char *p, unsigned class) {
 }
 
 static inline HttpSlice http_slice(const char *start, const char *end) {
-        return (HttpSlice){ .data = start, .length = (size_t) (end - start) };
+        return (HttpSlice) { .data = start, .length = (size_t) (end - start) };
 }
 
 static inline HttpSlice http_slice_of(const char *text) {
-        return (HttpSlice){ .data = text, .length = strlen(text) };
+        return (HttpSlice) { .data = text, .length = strlen(text) };
 }
 
 /* In any letter case. */

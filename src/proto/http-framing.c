@@ -62,7 +62,7 @@ HttpExchange http_exchange(const HttpHead *request) {
         HttpConnection c = http_connection_options(request);
         HttpSlice method = request->method;
 
-        return (HttpExchange){
+        return (HttpExchange) {
                 .is_head = method.length == 4 && memcmp(method.data, "HEAD", 4) == 0,
                 .is_connect = method.length == 7 && memcmp(method.data, "CONNECT", 7) == 0,
                 .is_1_0 = request->minor_version == 0,

@@ -140,7 +140,8 @@ static int64_t count_days(int64_t year, unsigned month, unsigned day) {
         unsigned from_march = (month + 9) % 12;
 
         year -= from_march / 10;
-        return 365 * year + year / 4 - year / 100 + year / 400 + (from_march * 306 + 5) / 10 + day - 1 - 719468;
+        return 365 * year + year / 4 - year / 100 + year / 400 + (from_march * 306 + 5) / 10 + day - 1 -
+               719468;
 }
 
 /* Year, month and day of "YYYY-MM-DD"; returns false when it isn't that. */
@@ -288,9 +289,10 @@ int policy_admit(const Policy *p, const Ip *peer, int64_t now_sec, char **ret_wh
         char text[IP_TEXT_MAX], *why;
 
         if (policy_is_expired(p, now_sec))
-                why = str_format("This token was valid until %s (UTC); ask the server's administrator for more "
-                                 "time",
-                                 p->last_day);
+                why = str_format(
+                        "This token was valid until %s (UTC); ask the server's administrator for more "
+                        "time",
+                        p->last_day);
         else if (p->from.n > 0 && !cidr_list_contains(&p->from, peer))
                 why = str_format("This token may not be used from the address %s", ip_format(peer, text));
         else

@@ -36,8 +36,8 @@ int answer_write(Buffer *out, unsigned status, const char *fields, const char *t
                 (char*) buffer_tail(out), room,
                 "HTTP/1.1 %u %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n"
                 "%s%s\r\n%s%s",
-                status, reason_phrase(status), strlen(text) + 1, keep ? "" : "Connection: close\r\n", fields, head_only ? "" : text,
-                head_only ? "" : "\n");
+                status, reason_phrase(status), strlen(text) + 1, keep ? "" : "Connection: close\r\n", fields,
+                head_only ? "" : text, head_only ? "" : "\n");
 
         if (n < 0 || (size_t) n >= room)
                 return -ENOBUFS;

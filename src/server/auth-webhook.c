@@ -18,9 +18,9 @@
 /* A question is one call of the hook. Several logins may wait for one: a client that comes back over several
  * connections, or tries again and again, is one question. A tunnel's question is its own. */
 
-#define WAITING_MAX 1024 /* for answers, with their connections */
+#define WAITING_MAX 1024         /* for answers, with their connections */
 #define WAITING_PER_PEER_MAX 128 /* an address that logs in, a client that asks for tunnels */
-#define LOGOUTS_MAX 256 /* told at a time: who leaves must not stand in the way of who comes */
+#define LOGOUTS_MAX 256          /* told at a time: who leaves must not stand in the way of who comes */
 
 typedef struct HookAuth HookAuth;
 typedef struct HookPending HookPending;

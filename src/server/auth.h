@@ -48,12 +48,13 @@ typedef struct AuthOps {
         void (*cancel)(AuthPending *p);
         /* The client's session has ended. NULL: never mind. */
         void (*logout)(Auth *a, const AuthClient *c);
-        /* Answers given to the user of that name (NULL: to all) are remembered no longer. NULL: none ever is. */
+        /* Answers given to the user of that name (NULL: to all) are remembered no longer. NULL: none ever
+         * is. */
         void (*forget)(Auth *a, const char *user);
         /* Several times a second: look whether something has changed. NULL: nothing can. */
         void (*poll)(Auth *a);
-        /* Goes on as NEWER, of the same method, was configured, and takes what it needs from that. NULL: there
-         * is nothing to configure. */
+        /* Goes on as NEWER, of the same method, was configured, and takes what it needs from that. NULL:
+         * there is nothing to configure. */
         void (*take)(Auth *a, Auth *newer);
         /* Calls a->known with each user. NULL: they aren't known before they log in. */
         void (*tell_known)(Auth *a);
@@ -90,8 +91,8 @@ void auth_forget(Auth *a, const char *user);
 void auth_poll(Auth *a);
 
 /* Brings NEWER into force, which it owns, and returns what is in force then. If both are of one method, that
- * is A: questions go on, and so does each user that NEWER knows as A did. Else A is freed and nobody is known;
- * it must have nothing pending. */
+ * is A: questions go on, and so does each user that NEWER knows as A did. Else A is freed and nobody is
+ * known; it must have nothing pending. */
 Auth *auth_replace(Auth *a, Auth *newer);
 
 /* FN is called when a user is revoked; never from within a question. */

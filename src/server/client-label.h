@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* How a client is shown outside the wire: its ClientId is a secret, so the first hex digits of its SHA-256. */
+/* How a client is shown outside the wire: its ClientId is a secret, so the first hex digits of its
+ * SHA-256. */
 
 #define CLIENT_LABEL_MAX 13
 

@@ -213,9 +213,10 @@ static void settle_auth(ServerConfig *c, ConfigFile *f) {
         }
         c->auth = auth_method_from_string(c->auth_method);
         if (c->auth == AUTH_WEBHOOK && !c->webhook_url)
-                config_file_fault(f, config_file_origin(f, "server.auth.method"),
-                                  "server.auth.webhook.url is not set; set it to the https:// address that is "
-                                  "to be asked about clients");
+                config_file_fault(
+                        f, config_file_origin(f, "server.auth.method"),
+                        "server.auth.webhook.url is not set; set it to the https:// address that is "
+                        "to be asked about clients");
         if (c->auth != AUTH_NONE || c->client_ca) /* a certificate says who a client is too */
                 return;
         for (size_t i = 0; i < ELEMENTSOF(lists); i++)

@@ -35,7 +35,7 @@ typedef struct ServerConfig {
         bool sets_listen; /* one of the three lists is not the default */
         AuthMethod auth;
         uint16_t tcp_low, tcp_high;
-        CidrList proxies; /* that are trusted */
+        CidrList proxies;                 /* that are trusted */
         bool proxies_http, proxies_https; /* each connection begins with a PROXY header */
 } ServerConfig;
 

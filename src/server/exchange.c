@@ -80,7 +80,7 @@ static int write_request(const Exchange *x, const HttpHead *head, Buffer *out) {
                 return -ENOBUFS;
         rewrite.edits = forwarded.edits;
         rewrite.n_edits = forwarded.n_edits;
-        k = http_rewrite_request(head, &rewrite, (char *) buffer_tail(out), buffer_room(out));
+        k = http_rewrite_request(head, &rewrite, (char*) buffer_tail(out), buffer_room(out));
         if (k < 0)
                 return (int) k;
         buffer_produce(out, (size_t) k);
@@ -141,7 +141,7 @@ static int64_t judge_request(Exchange *x, const char *data, size_t n, Buffer *in
 
 static int write_response(const HttpHead *head, const char *connection, Buffer *out) {
         HttpRewrite rewrite = { .connection = connection };
-        ssize_t k = http_rewrite_response(head, &rewrite, (char *) buffer_tail(out), buffer_room(out));
+        ssize_t k = http_rewrite_response(head, &rewrite, (char*) buffer_tail(out), buffer_room(out));
 
         if (k < 0)
                 return (int) k;

@@ -19,12 +19,12 @@
 #include "server/server.h"
 
 struct Gate {
-        Shard *shard;     /* borrowed */
-        Stream *stream;   /* owned; until ALPN has told what it speaks */
-        Mux *mux;         /* owned; NULL for classic */
-        Channel *channel; /* owned; NULL before that, and once it is being refused */
-        Linger *linger;   /* owned, while it is being refused */
-        Timer *timeout;   /* owned */
+        Shard *shard;           /* borrowed */
+        Stream *stream;         /* owned; until ALPN has told what it speaks */
+        Mux *mux;               /* owned; NULL for classic */
+        Channel *channel;       /* owned; NULL before that, and once it is being refused */
+        Linger *linger;         /* owned, while it is being refused */
+        Timer *timeout;         /* owned */
         char *certificate_user; /* owned, or NULL: it showed no certificate */
         char *why;              /* owned: why it is refused */
         bool is_koding;         /* it is told so by HTTP */
@@ -197,7 +197,8 @@ static int gate_start(Gate *g, int fd) {
         int r = timer_new_after(&g->timeout, g->shard->worker, GATE_TIMEOUT_USEC, on_gate_timeout, g);
 
         if (r >= 0)
-                r = stream_tls_new_server(&g->stream, g->shard->worker, fd, g->shard->snapshot->tunnel_tls, 0);
+                r = stream_tls_new_server(&g->stream, g->shard->worker, fd, g->shard->snapshot->tunnel_tls,
+                                          0);
         if (r < 0) {
                 safe_close(fd);
                 return r;

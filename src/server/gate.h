@@ -23,8 +23,7 @@ void gate_refuse(Shard *sh, Stream *stream, Mux *mux, const Address *peer, const
                  uint64_t delay_usec);
 
 /* The same for a client of koding/tunnel, which waits for the answer to its CONNECT: it gets 502. */
-void gate_refuse_koding(Shard *sh, Stream *stream, const Address *peer, const char *why,
-                        uint64_t delay_usec);
+void gate_refuse_koding(Shard *sh, Stream *stream, const Address *peer, const char *why, uint64_t delay_usec);
 
 /* Closes. Takes NULL; returns NULL. */
 Gate *gate_free(Gate *g);

@@ -64,7 +64,7 @@ int inherited_take(Inherited *ret) {
         char **names = NULL;
         int n;
 
-        *ret = (Inherited) {};
+        *ret = (Inherited){};
         n = sd_listen_fds_with_names(1, &names);
         if (n < 0)
                 return n;
@@ -72,9 +72,10 @@ int inherited_take(Inherited *ret) {
                 int fd = SD_LISTEN_FDS_START + i;
 
                 if (!inherited_add(ret, names[i], fd, (unsigned) n)) {
-                        log_warning("Systemd has passed %s, which is no listening socket named http, https, tunnel "
-                                    "or tcp-PORT (FileDescriptorName=), ignoring",
-                                    names[i]);
+                        log_warning(
+                                "Systemd has passed %s, which is no listening socket named http, https, tunnel "
+                                "or tcp-PORT (FileDescriptorName=), ignoring",
+                                names[i]);
                         close(fd);
                 }
                 free(names[i]);
@@ -103,5 +104,5 @@ void inherited_done(Inherited *inherited) {
                         service_forget_socket(inherited_port_name(inherited->ports[i].port, name));
                 }
         free(inherited->ports);
-        *inherited = (Inherited) {};
+        *inherited = (Inherited){};
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Sockets that systemd has passed to us (sd_listen_fds(3)), by their names: "http", "https" and "tunnel" of its
- * socket units, and "tcp-PORT", which a former life of ours has let it keep. */
+/* Sockets that systemd has passed to us (sd_listen_fds(3)), by their names: "http", "https" and "tunnel" of
+ * its socket units, and "tcp-PORT", which a former life of ours has let it keep. */
 
 #include <stdbool.h>
 

@@ -21,15 +21,15 @@
 
 struct Login {
         Mail mail;
-        Server *server; /* borrowed */
-        unsigned from;  /* the shard that accepted it */
-        unsigned trust; /* the snapshot's, there */
-        Stream *stream; /* owned, detached */
-        Buffer *rest;   /* owned, or NULL */
-        Mux *mux;       /* owned, detached; NULL for classic and koding */
-        bool is_koding; /* it has said CONNECT, ... */
-        bool is_tls;    /* ... and nobody on the way could see its secret */
-        Message auth;   /* owned: an Auth */
+        Server *server;         /* borrowed */
+        unsigned from;          /* the shard that accepted it */
+        unsigned trust;         /* the snapshot's, there */
+        Stream *stream;         /* owned, detached */
+        Buffer *rest;           /* owned, or NULL */
+        Mux *mux;               /* owned, detached; NULL for classic and koding */
+        bool is_koding;         /* it has said CONNECT, ... */
+        bool is_tls;            /* ... and nobody on the way could see its secret */
+        Message auth;           /* owned: an Auth */
         char *certificate_user; /* owned, or NULL */
         SessionSpec spec;
         AuthPending *pending; /* owned; the server lists the login meanwhile */
@@ -74,8 +74,7 @@ static void login_answer_refusal(Login *l, Shard *sh) {
         if (l->is_koding)
                 gate_refuse_koding(sh, TAKE_PTR(l->stream), &l->spec.peer, why, l->delay_usec);
         else
-                gate_refuse(sh, TAKE_PTR(l->stream), TAKE_PTR(l->mux), &l->spec.peer, why,
-                            l->delay_usec);
+                gate_refuse(sh, TAKE_PTR(l->stream), TAKE_PTR(l->mux), &l->spec.peer, why, l->delay_usec);
 }
 
 static void on_login_decided(Worker *w, Mail *mail) {

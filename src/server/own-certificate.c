@@ -50,9 +50,10 @@ int own_certificate(const char *domain, char **ret_certificate, char **ret_key, 
                                       folder ? folder : "the state folder", strerror(-r));
                 return r;
         }
-        log_warning("server.tls.certificate is not set: using %s, which signs itself; clients trust it with --ca-file, "
-                    "browsers don't",
-                    certificate);
+        log_warning(
+                "server.tls.certificate is not set: using %s, which signs itself; clients trust it with --ca-file, "
+                "browsers don't",
+                certificate);
         *ret_certificate = TAKE_PTR(certificate);
         *ret_key = TAKE_PTR(key);
         return 0;

@@ -213,7 +213,8 @@ int registry_attend(Registry *r, const char *client_id, SessionName session, Con
 
         pthread_rwlock_wrlock(&r->lock);
         client = client_find(r, client_id);
-        e = client && session_set_get(&client->sessions, 0).id == session.id ? attend(r, client, taken) : -ESTALE;
+        e = client && session_set_get(&client->sessions, 0).id == session.id ? attend(r, client, taken)
+                                                                             : -ESTALE;
         pthread_rwlock_unlock(&r->lock);
         return e;
 }

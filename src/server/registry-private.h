@@ -21,7 +21,7 @@ typedef struct Sticky {
 } Sticky;
 
 typedef struct Client {
-        char *id;               /* owned */
+        char *id; /* owned */
         char label[CLIENT_LABEL_MAX];
         User *user;             /* a reference */
         SessionSet sessions;    /* empty: away */
@@ -87,8 +87,8 @@ bool claim_allows(const Claim *c, const Client *client);
 /* Returns 0 or -ENOMEM. */
 int claim_set_owner(Claim *c, const char *user, const char *client_id);
 
-/* Returns a new claim for PORT, which has none, with FD listening there, or, with -1, one bound now; NULL when
- * that can't be. Takes FD in any case. */
+/* Returns a new claim for PORT, which has none, with FD listening there, or, with -1, one bound now; NULL
+ * when that can't be. Takes FD in any case. */
 Claim *claim_port(Registry *r, uint16_t port, int fd, const char *user, const char *client_id);
 
 /* HOST is kept as by registry_host_add(), under the lock. */

@@ -129,7 +129,8 @@ static void restore_sticky(Client *c, json_object *o) {
 static void restore_client(Registry *r, json_object *o, uint64_t now_usec) {
         const char *id = get_text(o, "id"), *name = get_text(o, "user");
         json_object *list = json_object_object_get(o, "sticky");
-        _cleanup_(user_unrefp) User *user = NULL; /* by name: at its login it is replaced by one with its policy */
+        _cleanup_(user_unrefp) User *user =
+                NULL; /* by name: at its login it is replaced by one with its policy */
         Client *c;
 
         if (!id || !name || client_find(r, id) || user_new(&user, name, NULL) < 0)
@@ -143,7 +144,8 @@ static void restore_client(Registry *r, json_object *o, uint64_t now_usec) {
 }
 
 static void restore_name(Registry *r, json_object *o, uint64_t now_usec) {
-        const char *host = get_text(o, "host"), *user = get_text(o, "user"), *client_id = get_text(o, "client");
+        const char *host = get_text(o, "host"), *user = get_text(o, "user"),
+                   *client_id = get_text(o, "client");
         Claim *c;
 
         if (!host || !user || !client_id)
@@ -171,9 +173,10 @@ static void restore_port(Registry *r, json_object *o, RegistrySocketFn socket_of
                 c->free_usec = now_usec;
 }
 
-static void restore(Registry *r, json_object *o, RegistrySocketFn socket_of, void *userdata, uint64_t now_usec) {
-        json_object *clients = json_object_object_get(o, "clients"), *names = json_object_object_get(o, "names"),
-                    *ports = json_object_object_get(o, "ports");
+static void restore(Registry *r, json_object *o, RegistrySocketFn socket_of, void *userdata,
+                    uint64_t now_usec) {
+        json_object *clients = json_object_object_get(o, "clients"),
+                    *names = json_object_object_get(o, "names"), *ports = json_object_object_get(o, "ports");
 
         for (size_t i = 0; i < list_length(clients); i++)
                 restore_client(r, json_object_array_get_idx(clients, i), now_usec);

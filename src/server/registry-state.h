@@ -12,7 +12,7 @@ char *registry_save(Registry *r, size_t *ret_n);
 /* The listening socket of a tcp port that was kept over the restart, the callee's from now on, or -1. */
 typedef int (*RegistrySocketFn)(uint16_t port, void *userdata);
 
-/* Reserves what TEXT of registry_save() names, as of NOW; what is no more possible is left out. SOCKET_OF: NULL
- * for none. Before anybody logs in. Returns 0, or -EBADMSG for another text. main only */
+/* Reserves what TEXT of registry_save() names, as of NOW; what is no more possible is left out. SOCKET_OF:
+ * NULL for none. Before anybody logs in. Returns 0, or -EBADMSG for another text. main only */
 int registry_restore(Registry *r, const char *text, size_t n, RegistrySocketFn socket_of, void *userdata,
                      uint64_t now_usec);

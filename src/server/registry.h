@@ -34,8 +34,8 @@ typedef struct RegistryOptions {
 /* OPTIONS are copied, what they borrow outlives them. Returns 0 or a negative errno. */
 int registry_new(Registry **ret, const RegistryOptions *options);
 
-/* What is asked for from now on is judged by OPTIONS; what was granted stays. The rate is that of all tunnels.
- * As above. loop: main */
+/* What is asked for from now on is judged by OPTIONS; what was granted stays. The rate is that of all
+ * tunnels. As above. loop: main */
 void registry_set_options(Registry *r, const RegistryOptions *options);
 
 /* Takes NULL; returns NULL. */
@@ -68,7 +68,8 @@ RegistryAnswer registry_find(Registry *r, TunnelProtocol protocol, const char *h
 /* HOST is a name that belongs to another user than USER. */
 bool registry_is_of_other(Registry *r, const char *host, const char *user);
 
-/* As registry_find(), for the tunnel of a port; its visitors all come to one worker, so the session may be on any. */
+/* As registry_find(), for the tunnel of a port; its visitors all come to one worker, so the session may be on
+ * any. */
 RegistryAnswer registry_find_port(Registry *r, uint16_t port, Tunnel **ret, SessionName *ret_session);
 
 /* The session 0 that the client of that id has now. Returns 0 or -ENOENT. */
@@ -79,10 +80,10 @@ int registry_find_session(Registry *r, const char *client_id, SessionName *ret);
 /* A client that has passed authentication. Strings are borrowed for the call. */
 typedef struct RegistryLogin {
         const char *client_id; /* gets a new one in its place when empty or not 16–64 of [A-Za-z0-9_-] */
-        User *user;          /* a reference is taken */
-        const Address *peer; /* where it came from */
-        const char *instance; /* "": of no other session's */
-        unsigned number;      /* below MESSAGE_SESSIONS_MAX: which of its sessions this is */
+        User *user;            /* a reference is taken */
+        const Address *peer;   /* where it came from */
+        const char *instance;  /* "": of no other session's */
+        unsigned number;       /* below MESSAGE_SESSIONS_MAX: which of its sessions this is */
         SessionName session;
 } RegistryLogin;
 
@@ -157,4 +158,4 @@ typedef struct RegistryCounts {
 
 void registry_count(Registry *r, RegistryCounts *ret);
 
-DEFINE_CLEANUP(Registry *, registry_free);
+DEFINE_CLEANUP(Registry*, registry_free);

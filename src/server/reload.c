@@ -24,9 +24,9 @@ typedef struct SnapshotMail {
 
 typedef struct Reload {
         Server *server;
-        Snapshot *snapshot;   /* a reference */
-        Auth *auth;           /* owned */
-        HttpService *metrics; /* owned */
+        Snapshot *snapshot;    /* a reference */
+        Auth *auth;            /* owned */
+        HttpService *metrics;  /* owned */
         AccessLog *access_log; /* owned */
         bool moves_metrics;
         SnapshotMail **mails; /* owned, n_mails of them: one a shard */

@@ -6,8 +6,8 @@
 #include "server/server.h"
 
 /* Registers that USER is over (see registry_revoke()), and tells the shards, which log WHY, half a sentence.
- * With USER itself as SUCCESSOR its clients may come back at once and find their names reserved. loop: main
- */
+ * With USER itself as SUCCESSOR its clients may come back at once and find their names reserved. loop:
+ * main */
 void revoke_user(Server *s, User *user, User *successor, const char *why);
 
 /* The same for all whose time is over. loop: main */

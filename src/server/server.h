@@ -32,9 +32,9 @@ typedef struct Server {
         unsigned n_shards;
 
         /* shared, locked by itself */
-        Registry *registry; /* owned */
-        State *state;       /* owned; NULL: it doesn't survive a restart. main only */
-        Crowd *crowd;       /* owned */
+        Registry *registry;    /* owned */
+        State *state;          /* owned; NULL: it doesn't survive a restart. main only */
+        Crowd *crowd;          /* owned */
         AccessLog *access_log; /* owned */
 
         /* main only */

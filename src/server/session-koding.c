@@ -137,7 +137,7 @@ static void koding_open_stream(Session *s, Opening *o) {
                 opening_finish(o, NULL);
                 return;
         }
-        *p = (Place){ .session = k, .opening = o };
+        *p = (Place) { .session = k, .opening = o };
         DL_APPEND(k->line, p);
         k->n_line++;
 }

@@ -26,8 +26,8 @@ void session_init(Session *s, const SessionOps *ops, Shard *shard, const Session
                    LOG_FIELDS({ "PGROK_EVENT", "login" }, { "PGROK_CLIENT", s->label },
                               { "PGROK_USER", s->spec.user->name }),
                    "Client %s%s%s has logged in from %s, session %u", s->label,
-                   *s->spec.user->name ? " of " : "", s->spec.user->name,
-                   address_format(&s->spec.peer, peer), s->spec.number);
+                   *s->spec.user->name ? " of " : "", s->spec.user->name, address_format(&s->spec.peer, peer),
+                   s->spec.number);
 }
 
 void session_done(Session *s) {

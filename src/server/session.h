@@ -72,8 +72,8 @@ struct Session {
         char label[CLIENT_LABEL_MAX]; /* how people see the client */
         uint64_t started_usec;
         unsigned n_tunnels;
-        TcpPort *ports;  /* owned: where its tcp tunnels listen */
-        bool is_counted; /* among those of its address */
+        TcpPort *ports;    /* owned: where its tcp tunnels listen */
+        bool is_counted;   /* among those of its address */
         UT_hash_handle hh; /* in the shard, by id */
 };
 

@@ -117,7 +117,7 @@ void shard_set_snapshot(Shard *sh, Snapshot *snapshot) {
                 shard_open_listeners(sh);
         if (snapshot->trust != older->trust)
                 shard_close_gates(sh); /* who was let in by the old rules; they come again */
-        snapshot_unref(older); /* the sockets of which were compared */
+        snapshot_unref(older);         /* the sockets of which were compared */
 }
 
 void shard_update_gates(Shard *sh) {

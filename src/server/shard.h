@@ -19,17 +19,17 @@ struct Visitor;
 struct Proxied;
 
 typedef struct ShardListener {
-        Listener *listener;         /* owned */
+        Listener *listener; /* owned */
         ListenerKind kind;
         const PublicSocket *socket; /* borrowed from the snapshot */
 } ShardListener;
 
 struct Shard {
-        Worker *worker;        /* owned by the server */
-        struct Server *server; /* borrowed; what it shares is immutable or locked */
-        Snapshot *snapshot;    /* a reference: what is in force */
-        Session *sessions;     /* by id */
-        struct Gate *gates;    /* connections on the tunnel port that haven't said who they are */
+        Worker *worker;          /* owned by the server */
+        struct Server *server;   /* borrowed; what it shares is immutable or locked */
+        Snapshot *snapshot;      /* a reference: what is in force */
+        Session *sessions;       /* by id */
+        struct Gate *gates;      /* connections on the tunnel port that haven't said who they are */
         struct Proxied *proxied; /* connections that haven't said for whom they are */
         struct Visitor *visitors;
         struct MuxTail *tails; /* what is left of mux sessions that were replaced */

@@ -24,7 +24,7 @@ static int shared_config_new(const ServerConfig **ret, ServerConfig *config) {
         }
         c->n_refs = 1;
         c->config = *config;
-        *config = (ServerConfig) {};
+        *config = (ServerConfig){};
         *ret = &c->config;
         return 0;
 }
@@ -237,10 +237,11 @@ static int check_inherited(const Snapshot *s, const Address *address, ConfigList
 
         if (s->config->auth != AUTH_NONE || s->config->client_ca || address_is_loopback(address))
                 return 0;
-        (void) config_list_take(faults, str_format("Without authentication only loopback may be listened on, and "
-                                                   "%s, which systemd has passed, is open to others; set "
-                                                   "server.auth.method to \"token-file\"",
-                                                   address_format(address, text)));
+        (void) config_list_take(faults,
+                                str_format("Without authentication only loopback may be listened on, and "
+                                           "%s, which systemd has passed, is open to others; set "
+                                           "server.auth.method to \"token-file\"",
+                                           address_format(address, text)));
         return -EINVAL;
 }
 
@@ -284,8 +285,9 @@ static int snapshot_listen_inherited(Snapshot *s, const Snapshot *older, Inherit
         if (r < 0 || s->n_sockets == 0)
                 return r;
         if (s->config->sets_listen)
-                log_warning("server.http_listen, https_listen and tunnel_listen have no effect: systemd has passed "
-                            "the sockets (pgrokd-*.socket), ignoring");
+                log_warning(
+                        "server.http_listen, https_listen and tunnel_listen have no effect: systemd has passed "
+                        "the sockets (pgrokd-*.socket), ignoring");
         return 1;
 }
 
@@ -342,7 +344,8 @@ RegistryOptions snapshot_registry_options(const Snapshot *s) {
 }
 
 static unsigned trust_after(const Snapshot *older, const ServerConfig *c) {
-        bool same = older && older->config->auth == c->auth && str_equal(older->config->client_ca, c->client_ca);
+        bool same =
+                older && older->config->auth == c->auth && str_equal(older->config->client_ca, c->client_ca);
 
         return older ? older->trust + !same : 0;
 }

@@ -40,10 +40,10 @@ typedef struct Snapshot {
 
 struct Inherited;
 
-/* With one reference. Takes what CONFIG holds, on failure too. If INHERITED (NULL: none) or OLDER (the same) has
- * sockets that systemd has passed, these are all that is listened on; else sockets of OLDER that are still
- * configured stay, others are bound. *DEV_CA is made where a certificate is wanted of it; it
- * outlives all snapshots. FAULTS: why it can't be is added. Returns 0, or a negative errno. */
+/* With one reference. Takes what CONFIG holds, on failure too. If INHERITED (NULL: none) or OLDER (the same)
+ * has sockets that systemd has passed, these are all that is listened on; else sockets of OLDER that are
+ * still configured stay, others are bound. *DEV_CA is made where a certificate is wanted of it; it outlives
+ * all snapshots. FAULTS: why it can't be is added. Returns 0, or a negative errno. */
 int snapshot_new(Snapshot **ret, ServerConfig *config, const Snapshot *older, struct Inherited *inherited,
                  DevCa **dev_ca, ConfigList *faults);
 
@@ -65,4 +65,4 @@ const Address *snapshot_address(const Snapshot *s, ListenerKind kind);
 /* What the registry is to know of S. Borrows from it. */
 RegistryOptions snapshot_registry_options(const Snapshot *s);
 
-DEFINE_CLEANUP(Snapshot *, snapshot_unref);
+DEFINE_CLEANUP(Snapshot*, snapshot_unref);

@@ -44,8 +44,8 @@ static void state_write(State *s) {
         text = registry_save(s->registry, &n);
         r = text ? files_replace(s->path, text, n, 0600) : -ENOMEM;
         if (r < 0)
-                log_warning("Can't write %s, names and ports may change after a restart: %s, ignoring", s->path,
-                            strerror(-r));
+                log_warning("Can't write %s, names and ports may change after a restart: %s, ignoring",
+                            s->path, strerror(-r));
         s->is_changed = false;
 }
 
@@ -89,8 +89,9 @@ int state_open(State **ret, Worker *w, const char *folder, Registry *registry, c
         s->registry = registry;
         r = state_init(s, w, folder);
         if (r < 0) {
-                *ret_why = r == -EBUSY ? str_format("Another pgrokd has the state folder %s", folder)
-                                       : str_format("Can't use the state folder %s: %s", folder, strerror(-r));
+                *ret_why = r == -EBUSY
+                                   ? str_format("Another pgrokd has the state folder %s", folder)
+                                   : str_format("Can't use the state folder %s: %s", folder, strerror(-r));
                 state_free(s);
                 return r;
         }
@@ -106,7 +107,8 @@ void state_load(State *s, RegistrySocketFn socket_of, void *userdata) {
         if (r >= 0)
                 r = registry_restore(s->registry, text, n, socket_of, userdata, clock_usec());
         if (r < 0 && r != -ENOENT)
-                log_warning("Can't use %s, names and ports are anybody's: %s, ignoring", s->path, strerror(-r));
+                log_warning("Can't use %s, names and ports are anybody's: %s, ignoring", s->path,
+                            strerror(-r));
 }
 
 void state_changed(State *s) {

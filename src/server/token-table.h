@@ -29,4 +29,4 @@ void token_table_replace(TokenTable *t, TokenTable *older, TokenGoneFn fn, void 
 /* Takes NULL; returns NULL. */
 TokenTable *token_table_free(TokenTable *t);
 
-DEFINE_CLEANUP(TokenTable *, token_table_free);
+DEFINE_CLEANUP(TokenTable*, token_table_free);

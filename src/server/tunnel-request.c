@@ -103,9 +103,9 @@ static void on_tunnel_request(Worker *w _unused_, Mail *mail) {
         int q = auth_ask_tunnel(s->auth, &client, &r->request.req_tunnel, &pending, on_auth_answer, r);
 
         if (q < 0)
-                tunnel_request_decided(r, q == -ENOBUFS
-                                                  ? "The server has too many tunnels to check; try again later"
-                                                  : "The server is out of memory");
+                tunnel_request_decided(
+                        r, q == -ENOBUFS ? "The server has too many tunnels to check; try again later"
+                                         : "The server is out of memory");
         else if (pending) {
                 r->pending = pending;
                 DL_APPEND(s->requests, r);

@@ -23,17 +23,17 @@ typedef struct Tunnel Tunnel;
 struct Tunnel {
         atomic_uint n_refs;
         TunnelProtocol protocol;
-        char *url;       /* owned: as NewTunnel and StartProxy say it */
-        char *host;      /* owned: the public name; of tcp tunnels the server's domain */
-        uint16_t port;   /* of tcp tunnels */
-        char *http_auth; /* owned: what `Authorization: Basic` must carry, or NULL */
-        User *user;      /* a reference: whose it is */
-        bool no_parking; /* visitors don't wait for a client that is away: they get 502 */
+        char *url;                    /* owned: as NewTunnel and StartProxy say it */
+        char *host;                   /* owned: the public name; of tcp tunnels the server's domain */
+        uint16_t port;                /* of tcp tunnels */
+        char *http_auth;              /* owned: what `Authorization: Basic` must carry, or NULL */
+        User *user;                   /* a reference: whose it is */
+        bool no_parking;              /* visitors don't wait for a client that is away: they get 502 */
         char label[CLIENT_LABEL_MAX]; /* of its client */
-        atomic_uint n_connections; /* its visitors */
-        Rate rate;                 /* of all of them */
-        struct Client *client;     /* the registry's, under its lock while it has the tunnel */
-        Tunnel *prev, *next;       /* of the same client; the main thread's */
+        atomic_uint n_connections;    /* its visitors */
+        Rate rate;                    /* of all of them */
+        struct Client *client;        /* the registry's, under its lock while it has the tunnel */
+        Tunnel *prev, *next;          /* of the same client; the main thread's */
 };
 
 /* With one reference. HTTP_AUTH: "user:password", or "". Returns 0 or -ENOMEM. */

@@ -26,4 +26,4 @@ int user_new(User **ret, const char *name, Policy *policy);
 User *user_ref(User *u);   /* takes NULL */
 User *user_unref(User *u); /* the same; returns NULL */
 
-DEFINE_CLEANUP(User *, user_unref);
+DEFINE_CLEANUP(User*, user_unref);

@@ -238,8 +238,8 @@ static RegistryAnswer visitor_find(const Visitor *v, const HttpHead *head, Tunne
         return answer;
 }
 
-/* The connection was made to another user's name, whose certificate the visitor has seen (RFC 9110 §15.5.20).
- */
+/* The connection was made to another user's name, whose certificate the visitor has seen (RFC 9110
+ * §15.5.20). */
 static bool visitor_is_misdirected(const Visitor *v, const HttpHead *head, const Tunnel *t) {
         char name[STREAM_TLS_NAME_MAX];
 
@@ -279,7 +279,7 @@ static bool visitor_may_pass(Exchange *x, const HttpHead *head) {
         Tunnel *t = NULL;
         bool may;
 
-        x->by = (ForwardedBy){
+        x->by = (ForwardedBy) {
                 .peer = address_ip(&v->peer),
                 .https = v->protocol == TUNNEL_HTTPS,
                 .trusted = &v->shard->snapshot->config->proxies,
@@ -504,7 +504,7 @@ static const char *explain_status(unsigned status) {
 void visitor_look_up_host(Visitor *v) {
         unsigned status = 400;
         HttpHead head;
-        ssize_t k = http_head_parse(&head, (const char *) buffer_head(v->head), buffer_length(v->head),
+        ssize_t k = http_head_parse(&head, (const char*) buffer_head(v->head), buffer_length(v->head),
                                     v->shard->snapshot->config->head_bytes, &status);
 
         if (k == -EAGAIN) {

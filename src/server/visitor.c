@@ -431,7 +431,8 @@ void visitor_abort_client(Shard *sh, const char *label) {
 
 /* Between two requests, with a leg. */
 static bool visitor_is_resting(const Visitor *v) {
-        return v->state == VISITOR_RELAY && v->protocol != TUNNEL_TCP && v->exchange.state <= EXCHANGE_READING;
+        return v->state == VISITOR_RELAY && v->protocol != TUNNEL_TCP &&
+               v->exchange.state <= EXCHANGE_READING;
 }
 
 void visitor_stop_waiting(Shard *sh) {

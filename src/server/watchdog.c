@@ -11,8 +11,8 @@
 #define STATUS_TEXT_MAX 128
 
 struct Watchdog {
-        Server *server; /* borrowed */
-        Timer *timer;   /* owned */
+        Server *server;               /* borrowed */
+        Timer *timer;                 /* owned */
         char status[STATUS_TEXT_MAX]; /* as told last */
 };
 
