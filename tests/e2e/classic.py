@@ -164,6 +164,11 @@ class HandClient(Peer):
         self.thread.start()
 
     def close(self):
+        if self.thread:  # which reads, and would keep the connection open
+            try:
+                self.wire.sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
         for peer in [self, *self.proxies]:
             peer.wire.close()
 
