@@ -325,6 +325,10 @@ ssize_t http_head_parse_response(HttpHead *ret, const char *data, size_t n, size
         return status == 0 ? (ssize_t) extent.head : status_to_errno(status);
 }
 
+bool http_method_is(const HttpHead *request, const char *method) {
+        return slice_equal(request->method, method);
+}
+
 const HttpField *http_head_find(const HttpHead *head, const char *name) {
         return http_head_find_next(head, name, NULL);
 }

@@ -57,6 +57,9 @@ ssize_t http_head_parse(HttpHead *ret, const char *data, size_t n, size_t limit,
  * asks for it, as is everything above that has a meaning in a response. */
 ssize_t http_head_parse_response(HttpHead *ret, const char *data, size_t n, size_t limit);
 
+/* METHOD is in capitals, as methods are. */
+bool http_method_is(const HttpHead *request, const char *method);
+
 /* The first field of that name in any letter case and the one after PREVIOUS, or NULL. */
 const HttpField *http_head_find(const HttpHead *head, const char *name);
 const HttpField *http_head_find_next(const HttpHead *head, const char *name, const HttpField *previous);

@@ -3,44 +3,32 @@
 
 #include <errno.h>
 
-static const char *reason_phrase(unsigned status) {
-        static const struct {
-                unsigned status;
-                const char *phrase;
-        } phrases[] = {
-                { 400, "Bad Request" },
-                { 401, "Unauthorized" },
-                { 404, "Not Found" },
-                { 405, "Method Not Allowed" },
-                { 408, "Request Timeout" },
-                { 414, "URI Too Long" },
-                { 421, "Misdirected Request" },
-                { 431, "Request Header Fields Too Large" },
-                { 501, "Not Implemented" },
-                { 502, "Bad Gateway" },
-                { 503, "Service Unavailable" },
-                { 504, "Gateway Timeout" },
-                { 505, "HTTP Version Not Supported" },
-        };
+#include "proto/http-status.h"
 
-        for (size_t i = 0; i < ELEMENTSOF(phrases); i++)
-                if (phrases[i].status == status)
-                        return phrases[i].phrase;
-        return "Error";
+ssize_t answer_write(const Answer *a, const ErrorPages *pages, Buffer *out) {
+        _cleanup_free_ char *page = error_pages_fill(pages, &a->page);
+
+        if (!page)
+                return -ENOMEM;
+        return answer_write_body(a, a->page.html ? "text/html; charset=utf-8" : "text/plain; charset=utf-8",
+                                 page, strlen(page), out);
 }
 
-int answer_write(Buffer *out, unsigned status, const char *fields, const char *text, bool head_only,
-                 bool keep) {
+ssize_t answer_write_body(const Answer *a, const char *type, const void *body, size_t n, Buffer *out) {
+        const char *phrase = http_status_phrase(a->page.status);
         size_t room = buffer_room(out);
-        int n = snprintf(
-                (char*) buffer_tail(out), room,
-                "HTTP/1.1 %u %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n"
-                "%s%s\r\n%s%s",
-                status, reason_phrase(status), strlen(text) + 1, keep ? "" : "Connection: close\r\n", fields,
-                head_only ? "" : text, head_only ? "" : "\n");
+        /* Names change hands: what is true of one today isn't to be remembered. */
+        int k = snprintf(
+                (char *) buffer_tail(out), room,
+                "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
+                "%s%s\r\n",
+                a->page.status, phrase ? phrase : "Error", type, n, a->keep ? "" : "Connection: close\r\n",
+                a->fields);
 
-        if (n < 0 || (size_t) n >= room)
+        if (k < 0 || (size_t) k >= room)
                 return -ENOBUFS;
-        buffer_produce(out, (size_t) n);
-        return 0;
+        buffer_produce(out, (size_t) k);
+        if (a->head_only)
+                return 0;
+        return buffer_append(out, body, n) < 0 ? -ENOBUFS : (ssize_t) n;
 }

@@ -3,12 +3,19 @@
 
 /* The edge's own answers to http visitors: HTTP/1.1, with Content-Length. */
 
-#include <stdbool.h>
-
 #include "base/buffer.h"
+#include "server/error-pages.h"
 
-/* Appends an answer to OUT (empty). TEXT: one line for a person, without its line feed. FIELDS: more header
- * lines, each with CRLF, or "". HEAD_ONLY: the request was HEAD. KEEP: another one may follow on the
- * connection. Returns 0 or -ENOBUFS. */
-int answer_write(Buffer *out, unsigned status, const char *fields, const char *text, bool head_only,
-                 bool keep);
+typedef struct Answer { /* all borrowed */
+        ErrorPage page;
+        const char *fields; /* more header lines, each with CRLF, or "" */
+        bool head_only;     /* the request was HEAD */
+        bool keep;          /* another one may follow on the connection */
+} Answer;
+
+/* Appends A, with the page that PAGES have for it, to OUT (empty). Returns the bytes of the body that was
+ * written, -ENOBUFS or -ENOMEM. */
+ssize_t answer_write(const Answer *a, const ErrorPages *pages, Buffer *out);
+
+/* The same, with N bytes at BODY of that TYPE in place of a page. */
+ssize_t answer_write_body(const Answer *a, const char *type, const void *body, size_t n, Buffer *out);

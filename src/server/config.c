@@ -13,6 +13,7 @@
 #include "proto/http-head.h"
 #include "server/access-log.h"
 #include "server/auth-method.h"
+#include "server/error-pages.h"
 
 #define DEV_DOMAIN "localhost"
 #define DOMAIN_LENGTH_MAX (HOSTNAME_LENGTH_MAX - HOST_LABEL_LENGTH_MAX - 1) /* any label fits before it */
@@ -136,6 +137,7 @@ static const ConfigKey server_keys[] = {
         KEY("trusted_proxies", CONFIG_STRING_LIST, trusted_proxies, .check = check_network),
         KEY("proxy_protocol", CONFIG_STRING_LIST, proxy_protocol, .check = check_proxied),
         KEY("access_log", CONFIG_STRING, access_log, .check = check_access_log, .fallback = ACCESS_LOG_OFF),
+        KEY("error_pages", CONFIG_STRING, error_pages),
         KEY("one_port", CONFIG_BOOL, one_port, .fallback = "true"),
         KEY("workers", CONFIG_UINT, n_workers, .max = 256, .fallback = "0"),
         {},
@@ -355,6 +357,7 @@ int server_config_load(ServerConfig *c, const ConfigList *paths, const ServerSet
 }
 
 int server_config_check_files(const ServerConfig *c, ConfigList *ret_faults) {
+        _cleanup_(error_pages_unrefp) ErrorPages *pages = NULL;
         _cleanup_(tls_server_unrefp) TlsServer *tls = NULL;
         _cleanup_free_ char *why = NULL;
         int r = c->certificate ? tls_server_new_files(&tls, c->certificate, c->key, NULL, &why) : 0;
@@ -366,6 +369,10 @@ int server_config_check_files(const ServerConfig *c, ConfigList *ret_faults) {
         if (r >= 0) {
                 r = auth_method_check(c, ret_faults);
                 r = r == -EINVAL ? 0 : r; /* told among the faults */
+        }
+        if (r >= 0) {
+                r = error_pages_new(&pages, c->error_pages, ret_faults);
+                r = r == -EINVAL ? 0 : r;
         }
         if (r < 0)
                 return r;

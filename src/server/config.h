@@ -19,6 +19,7 @@ typedef struct ServerConfig {
         char *certificate, *key, *client_ca;
         char *metrics_listen; /* or NULL */
         char *access_log;
+        char *error_pages; /* or NULL */
         char *auth_method, *token_file;
         char *webhook_url, *webhook_secret_file, *webhook_ca_file;
         uint64_t webhook_timeout_usec, webhook_cache_usec;

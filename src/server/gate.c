@@ -241,7 +241,10 @@ static void on_gate_lingered(Linger *l _unused_, void *userdata) {
 static int gate_write_answer(const Gate *g, Buffer *out) {
         Message m = { .type = MESSAGE_AUTH_RESP, .auth_resp = { .error = g->why } };
 
-        return g->is_koding ? answer_write(out, 502, "", g->why, false, false) : message_encode(&m, out);
+        const Answer a = { .page = { .status = 502, .reason = g->why, .host = "" }, .fields = "" };
+
+        return g->is_koding ? (int) answer_write(&a, g->shard->snapshot->error_pages, out)
+                            : message_encode(&m, out);
 }
 
 static int gate_answer(Gate *g) {

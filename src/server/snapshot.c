@@ -190,7 +190,7 @@ static int snapshot_add_socket(Snapshot *s, ListenerKind kind, PublicSocket *p, 
                                                            SNAPSHOT_SOCKETS_MAX));
                 return -ENOBUFS;
         }
-        s->sockets[s->n_sockets++] = (SnapshotSocket) { .kind = kind, .socket = p };
+        s->sockets[s->n_sockets++] = (SnapshotSocket){ .kind = kind, .socket = p };
         return 0;
 }
 
@@ -363,6 +363,8 @@ int snapshot_new(Snapshot **ret, ServerConfig *config, const Snapshot *older, In
         s->trust = trust_after(older, config);
         r = shared_config_new(&s->config, config);
         if (r >= 0)
+                r = error_pages_new(&s->error_pages, s->config->error_pages, faults);
+        if (r >= 0)
                 r = snapshot_make_credentials(s, dev_ca, faults);
         if (r >= 0)
                 r = snapshot_listen_inherited(s, older, inherited, faults);
@@ -383,6 +385,7 @@ int snapshot_new_credentials(Snapshot **ret, const Snapshot *older, DevCa **dev_
         s->trust = older->trust;
         s->config = older->config;
         atomic_fetch_add(&shared_config(s->config)->n_refs, 1);
+        s->error_pages = error_pages_ref(older->error_pages);
         for (; s->n_sockets < older->n_sockets; s->n_sockets++) {
                 s->sockets[s->n_sockets] = older->sockets[s->n_sockets];
                 public_socket_ref(s->sockets[s->n_sockets].socket);
@@ -405,6 +408,7 @@ Snapshot *snapshot_unref(Snapshot *s) {
                 public_socket_unref(s->sockets[i].socket);
         tls_server_unref(s->https_tls);
         tls_server_unref(s->tunnel_tls);
+        error_pages_unref(s->error_pages);
         shared_config_unref(s->config);
         free(s);
         return NULL;

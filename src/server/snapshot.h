@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What is in force: the configuration, the credentials made from the files that it names, and the sockets
- * that are listened on. Immutable and counted by references; any thread. A reload makes a new one, which
- * shares with the older what stays. */
+/* What is in force: the configuration, the credentials and pages made from the files that it names, and the
+ * sockets that are listened on. Immutable and counted by references; any thread. A reload makes a new one,
+ * which shares with the older what stays. */
 
 #include <stdatomic.h>
 
 #include "net/tls.h"
 #include "server/config.h"
 #include "server/dev-ca.h"
+#include "server/error-pages.h"
 #include "server/registry.h"
 
 typedef enum ListenerKind { LISTEN_HTTP, LISTEN_HTTPS, LISTEN_TUNNEL, LISTEN_KIND_MAX } ListenerKind;
@@ -33,6 +34,7 @@ typedef struct Snapshot {
         atomic_uint n_refs;
         const ServerConfig *config;        /* a reference: what has other credentials may share it */
         TlsServer *https_tls, *tunnel_tls; /* references */
+        ErrorPages *error_pages;           /* a reference */
         SnapshotSocket sockets[SNAPSHOT_SOCKETS_MAX];
         unsigned n_sockets;
         unsigned trust; /* another one than before: who clients are is asked otherwise, of all of them */
@@ -65,4 +67,4 @@ const Address *snapshot_address(const Snapshot *s, ListenerKind kind);
 /* What the registry is to know of S. Borrows from it. */
 RegistryOptions snapshot_registry_options(const Snapshot *s);
 
-DEFINE_CLEANUP(Snapshot*, snapshot_unref);
+DEFINE_CLEANUP(Snapshot *, snapshot_unref);

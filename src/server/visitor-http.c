@@ -6,8 +6,8 @@
 #include "base/parse.h"
 #include "base/str.h"
 #include "net/stream-tls.h"
+#include "proto/http-accept.h"
 #include "proto/koding.h"
-#include "server/answer.h"
 #include "server/gate.h"
 #include "server/login.h"
 
@@ -20,33 +20,13 @@
 
 static void on_visitor_readable(Stream *s, unsigned events, void *userdata);
 
-/* ---- answers ---- */
-
-static void on_visitor_lingered(Linger *l _unused_, void *userdata) {
-        visitor_destroy(userdata, false);
-}
-
-/* Ends the connection with what is left to say. */
-static void visitor_say_last(Visitor *v, Buffer *answer) {
-        worker_unready(v->shard->worker, &v->again);
-        v->timeout = timer_free(v->timeout);
-        visitor_set_state(v, VISITOR_ANSWER);
-        v->leg = stream_free(v->leg);
-        if (linger_new(&v->linger, TAKE_PTR(v->stream), answer ? buffer_head(answer) : NULL,
-                       buffer_length(answer), on_visitor_lingered, v) < 0)
-                visitor_destroy(v, true);
-}
+/* ---- between requests ---- */
 
 /* Where ends are told apart it is one, not an abort. */
-static void visitor_close_leg(Visitor *v) {
+void visitor_close_leg(Visitor *v) {
         if (v->leg && v->opening.half_close)
                 (void) stream_shutdown(v->leg);
         v->leg = stream_free(v->leg);
-}
-
-void visitor_linger(Visitor *v) {
-        visitor_close_leg(v);
-        visitor_say_last(v, NULL);
 }
 
 static void on_visitor_again(ReadyItem *item) {
@@ -60,7 +40,7 @@ void visitor_await_request(Visitor *v) {
 
 /* Between two requests, and without a leg. Never looks at the next one at once: it may be called while
  * streams of a session are served, which must not end then. */
-static void visitor_rest(Visitor *v) {
+void visitor_rest(Visitor *v) {
         const ServerConfig *config = v->shard->snapshot->config;
         bool has_more = buffer_length(v->head) > 0;
 
@@ -82,19 +62,7 @@ static void visitor_rest(Visitor *v) {
                 visitor_await_request(v);
 }
 
-/* Returns true when the visitor has got the ANSWER and may go on. */
-static bool visitor_say(Visitor *v, Buffer *answer) {
-        ssize_t k = stream_write(v->stream, buffer_head(answer), buffer_length(answer));
-
-        if (k > 0)
-                buffer_consume(answer, (size_t) k);
-        if (buffer_length(answer) > 0)
-                return false;
-        k = stream_flush(v->stream);
-        return k >= 0 || k == -EAGAIN;
-}
-
-static void visitor_count_request(Visitor *v, unsigned status, uint64_t n_bytes, uint64_t duration_usec) {
+void visitor_count_request(Visitor *v, unsigned status, uint64_t n_bytes, uint64_t duration_usec) {
         metrics_request(&v->shard->metrics, status, duration_usec);
         access_log_write(v->shard->server->access_log, TAKE_PTR(v->entry), status, n_bytes, duration_usec,
                          v->tunnel ? v->tunnel->url : NULL);
@@ -107,49 +75,6 @@ static void visitor_note_request(Visitor *v, const HttpHead *head) {
                 return;
         visitor = forwarded_visitor(&peer, &v->shard->snapshot->config->proxies, head);
         v->entry = access_entry_new(head, &visitor);
-}
-
-void visitor_refuse(Visitor *v, unsigned status, const char *fields, const char *text) {
-        BufferPool *pool = &v->shard->worker->buffers;
-        uint64_t asked_usec = v->asked_usec > 0 ? v->asked_usec : v->started_usec;
-        Buffer *answer = buffer_get(pool);
-        bool keep = v->may_keep && !v->shard->stopping;
-
-        visitor_count_request(v, status, v->head_only ? 0 : strlen(text) + 1, clock_usec() - asked_usec);
-        if (!answer || answer_write(answer, status, fields, text, v->head_only, keep) < 0)
-                visitor_destroy(v, true);
-        else if (keep && visitor_say(v, answer)) {
-                if (v->n_head > 0)
-                        buffer_consume(v->head, v->n_head);
-                visitor_rest(v);
-        } else
-                visitor_say_last(v, answer);
-        buffer_put(pool, answer);
-}
-
-void visitor_refuse_away(Visitor *v) {
-        visitor_refuse(v, 503, "Retry-After: 10\r\n", "The client of this tunnel is away; try again soon");
-}
-
-void visitor_refuse_crowd(Visitor *v) {
-        visitor_refuse(v, 503, "Retry-After: 10\r\n", "There are too many connections; try again soon");
-}
-
-void visitor_refuse_absent(Visitor *v) {
-        visitor_refuse(v, 502, "", "The client of this tunnel is not connected");
-}
-
-static void visitor_refuse_unknown(Visitor *v, const HttpHead *head) {
-        _cleanup_free_ char *text =
-                str_format("Tunnel %.*s not found", (int) head->host_header.length, head->host_header.data);
-
-        visitor_refuse(v, 404, "", text ? text : "Tunnel not found");
-}
-
-/* No request is understood behind this one. */
-static void visitor_refuse_last(Visitor *v, unsigned status, const char *text) {
-        v->may_keep = false;
-        visitor_refuse(v, status, "", text);
 }
 
 /* ---- time ---- */
@@ -256,11 +181,6 @@ static bool is_websocket(const HttpHead *head) {
         return f && str_equal_nocase(f->value.data, f->value.length, "websocket");
 }
 
-static bool is_method(const HttpHead *head, const char *method) {
-        return head->method.length == strlen(method) &&
-               memcmp(head->method.data, method, head->method.length) == 0;
-}
-
 /* What the client was told about the leg is right for this request too. */
 static bool visitor_leg_suits(const Visitor *v, const HttpHead *head) {
         return head->port == v->opening.host_port &&
@@ -279,17 +199,18 @@ static bool visitor_may_pass(Exchange *x, const HttpHead *head) {
         Tunnel *t = NULL;
         bool may;
 
-        x->by = (ForwardedBy) {
+        x->by = (ForwardedBy){
                 .peer = address_ip(&v->peer),
                 .https = v->protocol == TUNNEL_HTTPS,
                 .trusted = &v->shard->snapshot->config->proxies,
         };
-        v->head_only = is_method(head, "HEAD");
+        v->head_only = http_method_is(head, "HEAD");
+        v->wants_html = http_prefers_html(head);
         if (v->is_routed) {
                 v->is_routed = false;
                 return true;
         }
-        if (v->shard->stopping || is_method(head, "CONNECT") || !visitor_leg_suits(v, head) ||
+        if (v->shard->stopping || http_method_is(head, "CONNECT") || !visitor_leg_suits(v, head) ||
             koding_is_control_path(head->target.data, head->target.length))
                 return false;
         may = visitor_find(v, head, &t, &session) == REGISTRY_FOUND && t == v->tunnel &&
@@ -454,7 +375,7 @@ static void visitor_on_control_path(Visitor *v, const HttpHead *head) {
         const HttpField *f = http_head_find(head, KODING_IDENTIFIER_FIELD);
 
         v->may_keep = false;
-        if (!is_method(head, "CONNECT"))
+        if (!http_method_is(head, "CONNECT"))
                 visitor_refuse(v, 405, "Allow: CONNECT\r\n",
                                "Clients of koding/tunnel come here with CONNECT");
         else if (!f || f->value.length == 0 || f->value.length > KODING_IDENTIFIER_MAX)
@@ -472,6 +393,7 @@ static void visitor_on_head(Visitor *v, const HttpHead *head) {
 
         visitor_note_request(v, head);
         v->head_only = request.is_head;
+        v->wants_html = http_prefers_html(head);
         v->may_keep = request.may_keep_open && !request.is_1_0 && http_request_body(head) == HTTP_BODY_NONE;
         if (v->crowded) {
                 v->may_keep = false;
@@ -504,7 +426,7 @@ static const char *explain_status(unsigned status) {
 void visitor_look_up_host(Visitor *v) {
         unsigned status = 400;
         HttpHead head;
-        ssize_t k = http_head_parse(&head, (const char*) buffer_head(v->head), buffer_length(v->head),
+        ssize_t k = http_head_parse(&head, (const char *) buffer_head(v->head), buffer_length(v->head),
                                     v->shard->snapshot->config->head_bytes, &status);
 
         if (k == -EAGAIN) {

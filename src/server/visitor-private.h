@@ -44,6 +44,7 @@ struct Visitor {
         Exchange exchange;
         size_t n_head;       /* bytes of `head' that are the request's head, once that is known */
         bool head_only;      /* that request is HEAD */
+        bool wants_html;     /* its answer, if that is ours */
         bool may_keep;       /* behind an answer of ours to it another request may follow */
         bool is_kept;        /* it has had an answer */
         AccessEntry *entry;  /* owned: for the access log, of a request that isn't answered, or NULL */
@@ -89,11 +90,27 @@ void visitor_begin_http(Visitor *v);
 /* In HEAD or RELAY. */
 void visitor_on_http_timeout(Visitor *v);
 
+/* Between two requests, and without a leg. Never looks at the next one at once: it may be called while
+ * streams of a session are served, which must not end then. */
+void visitor_rest(Visitor *v);
+
+/* Where ends are told apart it is one, not an abort. */
+void visitor_close_leg(Visitor *v);
+
+/* The request was answered. N_BYTES: of the body. */
+void visitor_count_request(Visitor *v, unsigned status, uint64_t n_bytes, uint64_t duration_usec);
+
+/* ---- visitor-answer.c ---- */
+
 /* Ends an http visitor's request with an answer of our own. FIELDS: more lines of its head, or "". */
 void visitor_refuse(Visitor *v, unsigned status, const char *fields, const char *text);
 void visitor_refuse_away(Visitor *v);
 void visitor_refuse_absent(Visitor *v);
 void visitor_refuse_crowd(Visitor *v);
+void visitor_refuse_unknown(Visitor *v, const HttpHead *head);
+
+/* The same, and no request is understood behind this one. */
+void visitor_refuse_last(Visitor *v, unsigned status, const char *text);
 
 /* Ends the connection once the visitor has what was written to it. */
 void visitor_linger(Visitor *v);

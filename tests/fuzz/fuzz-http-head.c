@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/str.h"
-#include "proto/http-head.h"
+#include "proto/http-accept.h"
 
 static HttpHead head;
 
@@ -67,6 +67,7 @@ static void check_head(const char *data, size_t n) {
         else
                 must(head.host[0] == '\0' && head.minor_version == 0);
         check_fields(data, n);
+        must(!http_prefers_html(&head) || http_head_find(&head, "accept"));
 }
 
 /* What N bytes gave, a part of them must give as well, or not be decided yet; once refused stays refused. */
@@ -85,7 +86,7 @@ static void check_parts(const char *data, size_t n, size_t limit, ssize_t result
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-        const char *s = (const char*) data + 2;
+        const char *s = (const char *) data + 2;
         size_t limit;
 
         if (size < 2)

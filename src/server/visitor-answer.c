@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/visitor-private.h"
+
+#include <errno.h>
+
+#include "base/parse.h"
+#include "base/str.h"
+#include "server/answer.h"
+
+/* What an http visitor is told by the server itself, and the end of its connection. */
+
+static void on_visitor_lingered(Linger *l _unused_, void *userdata) {
+        visitor_destroy(userdata, false);
+}
+
+/* Ends the connection with what is left to say. */
+static void visitor_say_last(Visitor *v, Buffer *answer) {
+        worker_unready(v->shard->worker, &v->again);
+        v->timeout = timer_free(v->timeout);
+        visitor_set_state(v, VISITOR_ANSWER);
+        v->leg = stream_free(v->leg);
+        if (linger_new(&v->linger, TAKE_PTR(v->stream), answer ? buffer_head(answer) : NULL,
+                       buffer_length(answer), on_visitor_lingered, v) < 0)
+                visitor_destroy(v, true);
+}
+
+void visitor_linger(Visitor *v) {
+        visitor_close_leg(v);
+        visitor_say_last(v, NULL);
+}
+
+/* Returns true when the visitor has got the ANSWER and may go on. */
+static bool visitor_say(Visitor *v, Buffer *answer) {
+        ssize_t k = stream_write(v->stream, buffer_head(answer), buffer_length(answer));
+
+        if (k > 0)
+                buffer_consume(answer, (size_t) k);
+        if (buffer_length(answer) > 0)
+                return false;
+        k = stream_flush(v->stream);
+        return k >= 0 || k == -EAGAIN;
+}
+
+/* Takes OUT with the answer, whose body has N_BYTES, or is an error. */
+static void visitor_send(Visitor *v, const Answer *a, Buffer *out, ssize_t n_bytes) {
+        BufferPool *pool = &v->shard->worker->buffers;
+        uint64_t asked_usec = v->asked_usec > 0 ? v->asked_usec : v->started_usec;
+
+        visitor_count_request(v, a->page.status, (uint64_t) MAX(n_bytes, 0), clock_usec() - asked_usec);
+        if (n_bytes < 0)
+                visitor_destroy(v, true);
+        else if (a->keep && visitor_say(v, out)) {
+                if (v->n_head > 0)
+                        buffer_consume(v->head, v->n_head);
+                visitor_rest(v);
+        } else
+                visitor_say_last(v, out);
+        buffer_put(pool, out);
+}
+
+/* The host that was asked for, as far as that is known. */
+static const char *visitor_host(const Visitor *v, HttpHead *head) {
+        unsigned status;
+
+        if (v->n_head > 0 && http_head_parse(head, (const char *) buffer_head(v->head), v->n_head,
+                                             HTTP_HEAD_BYTES_MAX, &status) > 0)
+                return head->host;
+        return v->tunnel ? v->tunnel->host : "";
+}
+
+static bool visitor_may_go_on(const Visitor *v) {
+        return v->may_keep && !v->shard->stopping;
+}
+
+void visitor_refuse(Visitor *v, unsigned status, const char *fields, const char *text) {
+        Buffer *out = buffer_get(&v->shard->worker->buffers);
+        HttpHead head;
+        Answer a = {
+                .page = { .status = status,
+                          .reason = text,
+                          .host = visitor_host(v, &head),
+                          .html = v->wants_html },
+                .fields = fields,
+                .head_only = v->head_only,
+                .keep = visitor_may_go_on(v),
+        };
+
+        visitor_send(v, &a, out, out ? answer_write(&a, v->shard->snapshot->error_pages, out) : -ENOMEM);
+}
+
+void visitor_refuse_away(Visitor *v) {
+        visitor_refuse(v, 503, "Retry-After: 10\r\n", "The client of this tunnel is away; try again soon");
+}
+
+void visitor_refuse_crowd(Visitor *v) {
+        visitor_refuse(v, 503, "Retry-After: 10\r\n", "There are too many connections; try again soon");
+}
+
+void visitor_refuse_absent(Visitor *v) {
+        visitor_refuse(v, 502, "", "The client of this tunnel is not connected");
+}
+
+void visitor_refuse_unknown(Visitor *v, const HttpHead *head) {
+        _cleanup_free_ char *text =
+                str_format("Tunnel %.*s not found", (int) head->host_header.length, head->host_header.data);
+
+        visitor_refuse(v, 404, "", text ? text : "Tunnel not found");
+}
+
+/* It isn't known either whether this one is HEAD, and what it accepts. */
+void visitor_refuse_last(Visitor *v, unsigned status, const char *text) {
+        v->may_keep = v->head_only = v->wants_html = false;
+        visitor_refuse(v, status, "", text);
+}
