@@ -19,7 +19,7 @@ ssize_t answer_write_body(const Answer *a, const char *type, const void *body, s
         size_t room = buffer_room(out);
         /* Names change hands: what is true of one today isn't to be remembered. */
         int k = snprintf(
-                (char *) buffer_tail(out), room,
+                (char*) buffer_tail(out), room,
                 "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
                 "%s%s\r\n",
                 a->page.status, phrase ? phrase : "Error", type, n, a->keep ? "" : "Connection: close\r\n",

@@ -84,6 +84,10 @@ static const char *check_access_log(const char *value) {
                        : "must be \"off\", \"journal\" or the path of a file, which begins with /";
 }
 
+static const char *check_folder(const char *value) {
+        return *value == '/' || *value == '\0' ? NULL : "must be the path of a folder, which begins with /";
+}
+
 static const char *check_proxied(const char *value) {
         return streq(value, "http") || streq(value, "https") ? NULL : "must be \"http\" or \"https\"";
 }
@@ -100,6 +104,7 @@ static const ConfigKey server_keys[] = {
         KEY("tls.certificate", CONFIG_STRING, certificate),
         KEY("tls.key", CONFIG_STRING, key),
         KEY("tls.client_ca", CONFIG_STRING, client_ca),
+        KEY("tls.acme_webroot", CONFIG_STRING, acme_webroot, .check = check_folder),
         KEY("tcp_ports", CONFIG_STRING, tcp_ports, .check = check_port_range, .fallback = "20000-29999"),
         KEY("auth.method", CONFIG_STRING, auth_method, .check = check_auth_method),
         KEY("auth.token_file", CONFIG_STRING, token_file, .fallback = "/etc/pgrok/tokens"),
@@ -137,7 +142,7 @@ static const ConfigKey server_keys[] = {
         KEY("trusted_proxies", CONFIG_STRING_LIST, trusted_proxies, .check = check_network),
         KEY("proxy_protocol", CONFIG_STRING_LIST, proxy_protocol, .check = check_proxied),
         KEY("access_log", CONFIG_STRING, access_log, .check = check_access_log, .fallback = ACCESS_LOG_OFF),
-        KEY("error_pages", CONFIG_STRING, error_pages),
+        KEY("error_pages", CONFIG_STRING, error_pages, .check = check_folder),
         KEY("one_port", CONFIG_BOOL, one_port, .fallback = "true"),
         KEY("workers", CONFIG_UINT, n_workers, .max = 256, .fallback = "0"),
         {},
@@ -242,6 +247,14 @@ static void settle_tls_credentials(ServerConfig *c) {
                 c->certificate = TAKE_PTR(certificate);
                 c->key = TAKE_PTR(key);
         }
+}
+
+static void settle_acme(ServerConfig *c, ConfigFile *f) {
+        drop_empty(&c->acme_webroot);
+        if (c->acme_webroot && access(c->acme_webroot, X_OK) < 0)
+                config_file_fault(f, config_file_origin(f, "server.tls.acme_webroot"),
+                                  "server.tls.acme_webroot: %s can't be entered: %s", c->acme_webroot,
+                                  strerror(errno));
 }
 
 static void settle_tls(ServerConfig *c, ConfigFile *f) {
@@ -349,6 +362,7 @@ int server_config_load(ServerConfig *c, const ConfigList *paths, const ServerSet
         drop_empty(&c->client_ca);
         settle_auth(c, f);
         settle_tls(c, f);
+        settle_acme(c, f);
         settle_listeners(c, f);
         r = settle_proxies(c);
         if (r < 0)

@@ -3,8 +3,10 @@
 
 #include <errno.h>
 
+#include "base/log.h"
 #include "base/parse.h"
 #include "base/str.h"
+#include "server/acme-challenge.h"
 #include "server/answer.h"
 
 /* What an http visitor is told by the server itself, and the end of its connection. */
@@ -62,7 +64,7 @@ static void visitor_send(Visitor *v, const Answer *a, Buffer *out, ssize_t n_byt
 static const char *visitor_host(const Visitor *v, HttpHead *head) {
         unsigned status;
 
-        if (v->n_head > 0 && http_head_parse(head, (const char *) buffer_head(v->head), v->n_head,
+        if (v->n_head > 0 && http_head_parse(head, (const char*) buffer_head(v->head), v->n_head,
                                              HTTP_HEAD_BYTES_MAX, &status) > 0)
                 return head->host;
         return v->tunnel ? v->tunnel->host : "";
@@ -111,4 +113,50 @@ void visitor_refuse_unknown(Visitor *v, const HttpHead *head) {
 void visitor_refuse_last(Visitor *v, unsigned status, const char *text) {
         v->may_keep = v->head_only = v->wants_html = false;
         visitor_refuse(v, status, "", text);
+}
+
+/* ---- challenges ---- */
+
+bool visitor_asks_for_challenge(const Visitor *v, const HttpHead *head) {
+        HttpSlice token;
+
+        return v->shard->snapshot->config->acme_webroot && v->protocol == TUNNEL_HTTP &&
+               (http_method_is(head, "GET") || http_method_is(head, "HEAD")) &&
+               acme_challenge_token(head->target, &token);
+}
+
+/* Returns the bytes of the file, or a negative errno. */
+static ssize_t visitor_read_challenge(const Visitor *v, const HttpHead *head,
+                                      char ret[static ACME_CHALLENGE_BYTES_MAX]) {
+        const char *webroot = v->shard->snapshot->config->acme_webroot;
+        HttpSlice token;
+        ssize_t n;
+
+        if (!acme_challenge_token(head->target, &token))
+                return -ENOENT;
+        n = acme_challenge_read(webroot, token, ret);
+        if (n < 0 && n != -ENOENT)
+                log_warning("Can't read the ACME challenge for %s in %s: %s, ignoring", head->host, webroot,
+                            strerror((int) -n));
+        return n;
+}
+
+bool visitor_answer_challenge(Visitor *v, const HttpHead *head) {
+        Answer a = {
+                .page = { .status = 200 },
+                .fields = "",
+                .head_only = v->head_only,
+                .keep = visitor_may_go_on(v),
+        };
+        char body[ACME_CHALLENGE_BYTES_MAX];
+        ssize_t n = visitor_asks_for_challenge(v, head) ? visitor_read_challenge(v, head, body) : -ENOENT;
+        Buffer *out;
+
+        if (n < 0)
+                return false;
+        log_info("Answering an ACME challenge for %s", head->host);
+        out = buffer_get(&v->shard->worker->buffers);
+        n = out ? answer_write_body(&a, "application/octet-stream", body, (size_t) n, out) : -ENOMEM;
+        visitor_send(v, &a, out, n);
+        return true;
 }

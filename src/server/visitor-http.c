@@ -211,7 +211,8 @@ static bool visitor_may_pass(Exchange *x, const HttpHead *head) {
                 return true;
         }
         if (v->shard->stopping || http_method_is(head, "CONNECT") || !visitor_leg_suits(v, head) ||
-            koding_is_control_path(head->target.data, head->target.length))
+            koding_is_control_path(head->target.data, head->target.length) ||
+            visitor_asks_for_challenge(v, head))
                 return false;
         may = visitor_find(v, head, &t, &session) == REGISTRY_FOUND && t == v->tunnel &&
               !visitor_is_misdirected(v, head, t) && visitor_is_authorised(head, t);
@@ -404,7 +405,7 @@ static void visitor_on_head(Visitor *v, const HttpHead *head) {
                 v->may_keep = false; /* it takes what follows for the other side's */
                 visitor_refuse(v, 405, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n",
                                "CONNECT is for proxies; this is none");
-        } else
+        } else if (!visitor_answer_challenge(v, head))
                 visitor_route(v, head);
 }
 
@@ -426,7 +427,7 @@ static const char *explain_status(unsigned status) {
 void visitor_look_up_host(Visitor *v) {
         unsigned status = 400;
         HttpHead head;
-        ssize_t k = http_head_parse(&head, (const char *) buffer_head(v->head), buffer_length(v->head),
+        ssize_t k = http_head_parse(&head, (const char*) buffer_head(v->head), buffer_length(v->head),
                                     v->shard->snapshot->config->head_bytes, &status);
 
         if (k == -EAGAIN) {

@@ -112,5 +112,11 @@ void visitor_refuse_unknown(Visitor *v, const HttpHead *head);
 /* The same, and no request is understood behind this one. */
 void visitor_refuse_last(Visitor *v, unsigned status, const char *text);
 
+/* Whether REQUEST may be a certification authority's, who looks for a proof that a name is ours. Such a
+ * request is answered with the file of the challenge. False: there is no such file, and a tunnel may know
+ * more. */
+bool visitor_asks_for_challenge(const Visitor *v, const HttpHead *request);
+bool visitor_answer_challenge(Visitor *v, const HttpHead *request);
+
 /* Ends the connection once the visitor has what was written to it. */
 void visitor_linger(Visitor *v);

@@ -169,6 +169,22 @@ static void test_clients_need_somewhere_to_connect(void **state _unused_) {
         expect_fault(&l, "no client could connect");
 }
 
+static void test_a_webroot_must_be_there(void **state _unused_) {
+        Loaded l;
+
+        LOAD(&l, true, "server.tls.acme_webroot", "/tmp");
+        assert_int_equal(l.result, 0);
+        assert_string_equal(l.config.acme_webroot, "/tmp");
+        done(&l);
+        LOAD(&l, true, "server.tls.acme_webroot", "");
+        assert_null(l.config.acme_webroot);
+        done(&l);
+        LOAD(&l, true, "server.tls.acme_webroot", "tmp");
+        expect_fault(&l, "begins with /");
+        LOAD(&l, true, "server.tls.acme_webroot", "/nonexistent");
+        expect_fault(&l, "/nonexistent can't be entered: No such file or directory");
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_dev_needs_nothing_and_is_loopback),
@@ -181,6 +197,7 @@ int main(void) {
                 cmocka_unit_test(test_the_domain_is_lowered_and_has_a_dot),
                 cmocka_unit_test(test_any_label_fits_before_the_domain),
                 cmocka_unit_test(test_clients_need_somewhere_to_connect),
+                cmocka_unit_test(test_a_webroot_must_be_there),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
