@@ -99,7 +99,7 @@ static int mark_add(ConfigFile *c, const char *path, const char *origin, bool by
                 return -ENOMEM;
         c->marks = marks;
         m = marks + c->n_marks;
-        *m = (ConfigMark) { .path = strdup(path), .origin = strdup(origin), .by_option = by_option };
+        *m = (ConfigMark){ .path = strdup(path), .origin = strdup(origin), .by_option = by_option };
         if (!m->path || !m->origin) {
                 free(m->path);
                 free(m->origin);
@@ -162,8 +162,11 @@ static int set_items(const ConfigKey *key, void *target, const config_setting_t 
 static int set_value(const ConfigKey *key, void *target, const config_setting_t *s, char **ret_why) {
         switch (config_setting_type(s)) {
         case CONFIG_TYPE_STRING:
-                if (key->type == CONFIG_BOOL || key->type == CONFIG_UINT || key->type == CONFIG_STRING_LIST)
+                if (key->type == CONFIG_BOOL || key->type == CONFIG_UINT)
                         break;
+                if (key->type == CONFIG_STRING_LIST && !key->takes_one)
+                        break;
+                config_key_clear_list(key, target);
                 return config_key_set_text(key, target, config_setting_get_string(s), ret_why);
         case CONFIG_TYPE_INT:
         case CONFIG_TYPE_INT64:

@@ -31,6 +31,13 @@ int config_list_add(ConfigList *l, const char *s) {
         return config_list_take(l, strdup(s));
 }
 
+bool config_list_equals(const ConfigList *a, const ConfigList *b) {
+        for (size_t i = 0; i < a->n && a->n == b->n; i++)
+                if (!streq(a->items[i], b->items[i]))
+                        return false;
+        return a->n == b->n;
+}
+
 void config_list_done(ConfigList *l) {
         for (size_t i = 0; i < l->n; i++)
                 free(l->items[i]);
@@ -53,7 +60,7 @@ char *config_list_join(const ConfigList *l) {
 }
 
 static void *key_field(const ConfigKey *key, void *target) {
-        return (char*) target + key->offset;
+        return (char *) target + key->offset;
 }
 
 static int refuse(char **ret_why, char *why) {
@@ -99,7 +106,7 @@ static int refuse_range(const ConfigKey *key, char **ret_why) {
 static int set_uint(const ConfigKey *key, void *target, uint64_t v, char **ret_why) {
         if (v < key->min || (key->max > 0 && v > key->max))
                 return refuse_range(key, ret_why);
-        *(uint64_t*) key_field(key, target) = v;
+        *(uint64_t *) key_field(key, target) = v;
         return 0;
 }
 
@@ -163,7 +170,7 @@ int config_key_set_text(const ConfigKey *key, void *target, const char *value, c
 int config_key_set_bool(const ConfigKey *key, void *target, bool value, char **ret_why) {
         if (key->type != CONFIG_BOOL)
                 return config_key_wrong_type(key, ret_why);
-        *(bool*) key_field(key, target) = value;
+        *(bool *) key_field(key, target) = value;
         return 0;
 }
 
@@ -209,6 +216,26 @@ int config_keys_init(const ConfigKey *keys, void *target) {
                         return r;
         }
         return 0;
+}
+
+static bool key_equals(const ConfigKey *key, const void *a, const void *b) {
+        switch (key->type) {
+        case CONFIG_STRING:
+                return str_equal(*(char *const *) a, *(char *const *) b);
+        case CONFIG_STRING_LIST:
+                return config_list_equals(a, b);
+        case CONFIG_BOOL:
+                return *(const bool *) a == *(const bool *) b;
+        default:
+                return *(const uint64_t *) a == *(const uint64_t *) b;
+        }
+}
+
+bool config_keys_equal(const ConfigKey *keys, const void *a, const void *b) {
+        for (; keys->path; keys++)
+                if (!key_equals(keys, (const char *) a + keys->offset, (const char *) b + keys->offset))
+                        return false;
+        return true;
 }
 
 void config_keys_done(const ConfigKey *keys, void *target) {

@@ -36,6 +36,7 @@ typedef struct ConfigKey {
         size_t offset;        /* in the target struct, of the type above */
         uint64_t min, max;    /* of numbers, times and sizes, both included. A max of 0 is none */
         bool required;        /* in a repeated group: it must be there */
+        bool takes_one;       /* a list: "a" is written for [ "a" ], too */
         ConfigCheckFn check;  /* of a string, of each string of a list; may be NULL */
         const char *fallback; /* as on the command line (a list's one item); NULL: zero bytes */
 } ConfigKey;
@@ -49,6 +50,7 @@ int config_list_add(ConfigList *l, const char *s);
 
 /* Takes S itself, also on failure; NULL reads as memory being out. */
 int config_list_take(ConfigList *l, char *s);
+bool config_list_equals(const ConfigList *a, const ConfigList *b);
 void config_list_done(ConfigList *l);
 
 /* The items, one a line; NULL when there are none, or memory is out. Owned by the caller. */
@@ -72,6 +74,9 @@ const ConfigKey *config_key_find(const ConfigKey *keys, const char *path);
 /* Stores the fallbacks of a table in a zeroed TARGET. Returns 0 or a negative errno; -EINVAL is a defect of
  * the table. */
 int config_keys_init(const ConfigKey *keys, void *target);
+
+/* What the keys of a table have set in A and B is the same. */
+bool config_keys_equal(const ConfigKey *keys, const void *a, const void *b);
 
 /* Frees what the keys of a table own in TARGET. */
 void config_keys_done(const ConfigKey *keys, void *target);

@@ -10,7 +10,7 @@
 #include "base/macro.h"
 
 #define CHANGES_MAX 1000
-#define CHANGE_SETTINGS_MAX 16
+#define CHANGE_SETTINGS_MAX 64
 
 typedef struct Change {
         char *name; /* owned: of a configured tunnel, or a target */
@@ -39,4 +39,4 @@ Change *changes_put(Changes *l, Change *c);
 void changes_undo(Changes *l, Change *c, Change *old);
 void changes_done(Changes *l);
 
-DEFINE_CLEANUP(Change*, change_free);
+DEFINE_CLEANUP(Change *, change_free);

@@ -82,15 +82,31 @@ static bool is_running(Control *c, const char *name) {
         return false;
 }
 
-/* {"subdomain": "x", …}. Returns 0, -EINVAL, -ENOBUFS or -ENOMEM. */
+static int read_setting(const char *key, struct json_object *value, Change *change) {
+        const char *text = http_json_string(value);
+
+        return text ? change_set(change, key, text) : -EINVAL;
+}
+
+/* A string, or a list of them. */
+static int read_values(const char *key, struct json_object *value, Change *change) {
+        int r = 0;
+
+        if (!json_object_is_type(value, json_type_array))
+                return read_setting(key, value, change);
+        for (size_t i = 0; i < json_object_array_length(value) && r >= 0; i++)
+                r = read_setting(key, json_object_array_get_idx(value, i), change);
+        return r;
+}
+
+/* {"subdomain": "x", "allow": ["192.0.2.0/24", …], …}. Returns 0, -EINVAL, -ENOBUFS or -ENOMEM. */
 static int read_settings(struct json_object *settings, Change *change) {
         if (!settings)
                 return 0;
         if (!json_object_is_type(settings, json_type_object))
                 return -EINVAL;
         json_object_object_foreach(settings, key, value) {
-                const char *text = http_body_string(settings, key);
-                int r = value && text ? change_set(change, key, text) : -EINVAL;
+                int r = read_values(key, value, change);
 
                 if (r < 0)
                         return r;
@@ -108,7 +124,7 @@ static void handle_add(Control *c, HttpExchange *x, const HttpRequest *r) {
         else if (is_running(c, name))
                 http_answer_error(x, 409, "The tunnel %s is there already", name);
         else if (!change || read_settings(json_object_object_get(body, "settings"), change) < 0)
-                http_answer_error(x, 400, "`settings' must be an object of a few strings");
+                http_answer_error(x, 400, "`settings' must be an object of a few strings, or lists of them");
         else
                 control_change(c, x, TAKE_PTR(change));
 }

@@ -19,12 +19,19 @@
         "  --transport T          auto, mux or classic\n"                                      \
         "  --dev                  a 'pgrokd --dev' on this machine; no configuration is read\n"
 
-#define TUNNEL_OPTIONS                                                                 \
-        "Tunnel:\n"                                                                    \
-        "  --subdomain S          the name below the server's domain (default: any)\n" \
-        "  --hostname H           a whole host name\n"                                 \
-        "  --http-auth USER:PASSWORD\n"                                                \
-        "                         visitors must log in\n"                              \
+#define TUNNEL_OPTIONS                                                                   \
+        "Tunnel:\n"                                                                      \
+        "  --subdomain S          the name below the server's domain (default: any)\n"   \
+        "  --hostname H           a whole host name\n"                                   \
+        "  --http-auth USER:PASSWORD|USER:HASH\n"                                        \
+        "                         visitors must log in; may be repeated\n"               \
+        "  --allow CIDR, --deny CIDR\n"                                                  \
+        "                         where visitors may come from, and where not; may be\n" \
+        "                         repeated\n"                                            \
+        "  --host-header rewrite|HOST\n"                                                 \
+        "                         what the service sees as Host: its own, or HOST\n"     \
+        "  --proxy-protocol v1|v2 the service is told who the visitor is, in front of\n" \
+        "                         all else\n"                                            \
         "  --remote-port N        the server's port of a tcp tunnel (default: any)\n"
 
 #define COMMON_OPTIONS                                                                           \

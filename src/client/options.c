@@ -44,6 +44,10 @@ static const struct {
         { "remote-port", "remote_port", "--remote-port", true },
         { "http-auth", "http_auth", "--http-auth", true },
         { "httpauth", "http_auth", "--http-auth", true },
+        { "host-header", "host_header", "--host-header", true },
+        { "proxy-protocol", "proxy_protocol", "--proxy-protocol", true },
+        { "allow", "allow", "--allow", true },
+        { "deny", "deny", "--deny", true },
 };
 
 static const struct option own_options[] = {
@@ -168,7 +172,7 @@ static int set_proto(Options *o, const char *proto) {
                 if (streq(o->tunnel[i].key, "proto"))
                         return usage_error(
                                 str_format("'%s' says the protocol already; --proto is too much", proto));
-        return add_setting(o, true, &(OptionSetting) { "proto", proto, proto });
+        return add_setting(o, true, &(OptionSetting){ "proto", proto, proto });
 }
 
 /* The first argument names the command, or is the first target. */

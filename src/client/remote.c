@@ -110,13 +110,23 @@ static int run_status(const Options *o) {
 
 /* ---- changes ---- */
 
+/* What is given several times is a list. */
+static void add_setting(struct json_object *settings, const char *key, const char *value) {
+        struct json_object *list = json_object_object_get(settings, key);
+
+        if (!list) {
+                list = json_object_new_array();
+                json_object_object_add(settings, key, list);
+        }
+        json_object_array_add(list, json_object_new_string(value));
+}
+
 static struct json_object *body_of(const Options *o, const char *name) {
         struct json_object *body = json_object_new_object(), *settings = json_object_new_object();
 
         json_object_object_add(body, "name", json_object_new_string(name));
         for (size_t i = 0; i < o->n_tunnel; i++)
-                json_object_object_add(settings, o->tunnel[i].key,
-                                       json_object_new_string(o->tunnel[i].value));
+                add_setting(settings, o->tunnel[i].key, o->tunnel[i].value);
         json_object_object_add(body, "settings", settings);
         return body;
 }

@@ -29,6 +29,13 @@ const char *target_format(const Target *t, char ret[static TARGET_TEXT_MAX]) {
         return ret;
 }
 
+const char *target_format_host(const Target *t, char ret[static TARGET_TEXT_MAX]) {
+        if (*t->host)
+                return target_format(t, ret);
+        snprintf(ret, TARGET_TEXT_MAX, "localhost:%u", t->port);
+        return ret;
+}
+
 const char *target_check(const char *value) {
         Target t;
 

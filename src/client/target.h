@@ -20,6 +20,9 @@ int target_parse(const char *s, Target *ret);
 /* "127.0.0.1:3000" for a bare port, else "host:port" or "[v6]:port". */
 const char *target_format(const Target *t, char ret[static TARGET_TEXT_MAX]);
 
+/* What a browser that goes there says in Host: as above, but "localhost" for a bare port. */
+const char *target_format_host(const Target *t, char ret[static TARGET_TEXT_MAX]);
+
 /* A ConfigCheckFn. */
 const char *target_check(const char *value);
 

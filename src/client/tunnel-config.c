@@ -5,6 +5,9 @@
 
 #include "base/str.h"
 #include "proto/hostname.h"
+#include "proto/http-user.h"
+
+#define HOST_REWRITE "rewrite"
 
 static const char *const protos[TUNNEL_PROTOS_MAX] = { "http", "https", "tcp" };
 
@@ -43,12 +46,6 @@ static const char *check_proto(const char *value) {
         return n == count_items(value) ? NULL : "must be http, https or tcp, or several joined by '+'";
 }
 
-static const char *check_http_auth(const char *value) {
-        const char *colon = strchr(value, ':');
-
-        return colon && colon != value ? NULL : "must be USER:PASSWORD";
-}
-
 static const char *check_subdomain(const char *value) {
         return hostname_is_valid(value) ? NULL : "must be a name of letters, digits and inner hyphens";
 }
@@ -57,14 +54,52 @@ static const char *check_hostname(const char *value) {
         return hostname_is_valid(value) ? NULL : "must be a host name, such as www.example.com";
 }
 
+static const char *check_network(const char *value) {
+        Cidr network;
+
+        return cidr_parse(value, strlen(value), &network) < 0
+                       ? "must be a network or an address, such as 192.0.2.0/24 or 2001:db8::1"
+                       : NULL;
+}
+
+static const char *check_host_header(const char *value) {
+        if (streq(value, HOST_REWRITE) || !tunnel_options_check_host(value))
+                return NULL;
+        return "must be \"" HOST_REWRITE "\", or a host, such as localhost:3000";
+}
+
+static const char *check_edit(const char *value) {
+        _cleanup_(header_edits_done) HeaderEdits edits = {};
+
+        return header_edits_parse(&edits, value) == -EINVAL
+                       ? "must be \"Name: value\" or \"-Name\", and not of a field that says where messages end, "
+                         "who the visitor is, or Host"
+                       : NULL;
+}
+
+static const char *check_proxy_protocol(const char *value) {
+        return streq(value, "v1") || streq(value, "v2") ? NULL : "must be v1 or v2";
+}
+
 const ConfigKey tunnel_config_keys[] = {
         CONFIG_KEY("proto", CONFIG_STRING, TunnelConfig, proto, .check = check_proto,
                    .fallback = "http+https"),
         CONFIG_KEY("local", CONFIG_STRING, TunnelConfig, local, .check = target_check, .required = true),
-        CONFIG_KEY("http_auth", CONFIG_STRING, TunnelConfig, http_auth, .check = check_http_auth),
+        CONFIG_KEY("http_auth", CONFIG_STRING_LIST, TunnelConfig, http_auth, .check = http_user_check,
+                   .takes_one = true),
         CONFIG_KEY("subdomain", CONFIG_STRING, TunnelConfig, subdomain, .check = check_subdomain),
         CONFIG_KEY("hostname", CONFIG_STRING, TunnelConfig, hostname, .check = check_hostname),
         CONFIG_KEY("remote_port", CONFIG_UINT, TunnelConfig, remote_port, .min = 1, .max = UINT16_MAX),
+        CONFIG_KEY("allow", CONFIG_STRING_LIST, TunnelConfig, allow, .check = check_network,
+                   .takes_one = true),
+        CONFIG_KEY("deny", CONFIG_STRING_LIST, TunnelConfig, deny, .check = check_network, .takes_one = true),
+        CONFIG_KEY("host_header", CONFIG_STRING, TunnelConfig, host_header, .check = check_host_header),
+        CONFIG_KEY("request_headers", CONFIG_STRING_LIST, TunnelConfig, request_headers, .check = check_edit),
+        CONFIG_KEY("response_headers", CONFIG_STRING_LIST, TunnelConfig, response_headers,
+                   .check = check_edit),
+        CONFIG_KEY("forwarded", CONFIG_BOOL, TunnelConfig, forwarded),
+        CONFIG_KEY("proxy_protocol", CONFIG_STRING, TunnelConfig, proxy_protocol,
+                   .check = check_proxy_protocol),
         {},
 };
 
@@ -84,6 +119,8 @@ TunnelConfig *tunnel_config_free(TunnelConfig *t) {
         config_keys_done(tunnel_config_keys, t);
         free(t->name);
         free(t->origin);
+        tunnel_options_unref(t->options);
+        free(t->options_text);
         free(t);
         return NULL;
 }
@@ -94,6 +131,11 @@ bool tunnel_config_has_proto(const TunnelConfig *t, const char *proto) {
 
 unsigned tunnel_config_count_protos(const TunnelConfig *t) {
         return count_items(t->proto);
+}
+
+const char *tunnel_config_plain_auth(const TunnelConfig *t) {
+        return t->http_auth.n == 1 && !http_user_is_hashed(t->http_auth.items[0]) ? t->http_auth.items[0]
+                                                                                  : NULL;
 }
 
 bool tunnel_config_is_http(const TunnelConfig *t) {
@@ -113,11 +155,89 @@ static int default_subdomain(TunnelConfig *t, ConfigFile *c) {
         return 0;
 }
 
+/* ---- what the server is to do ---- */
+
+static int add_networks(CidrList *to, const ConfigList *networks) {
+        int r = 0;
+
+        for (size_t i = 0; i < networks->n && r >= 0; i++) {
+                r = cidr_list_add(to, networks->items[i]);
+                if (to->n > TUNNEL_OPTIONS_NETWORKS_MAX)
+                        r = -ENOBUFS;
+        }
+        return r;
+}
+
+static int add_edits(HeaderEdits *to, const ConfigList *edits) {
+        int r = 0;
+
+        for (size_t i = 0; i < edits->n && r >= 0; i++)
+                r = header_edits_parse(to, edits->items[i]);
+        return r;
+}
+
+static int add_users(ConfigList *to, const ConfigList *users) {
+        int r = users->n > TUNNEL_OPTIONS_USERS_MAX ? -ENOBUFS : 0;
+
+        for (size_t i = 0; i < users->n && r >= 0; i++)
+                r = config_list_add(to, users->items[i]);
+        return r;
+}
+
+static int set_host_header(const TunnelConfig *t, TunnelOptions *o) {
+        char local[TARGET_TEXT_MAX];
+
+        if (!t->host_header)
+                return 0;
+        return str_replace(&o->host_header, streq(t->host_header, HOST_REWRITE)
+                                                    ? target_format_host(&t->target, local)
+                                                    : t->host_header);
+}
+
+static int fill_options(const TunnelConfig *t, TunnelOptions *o) {
+        int r = add_networks(&o->allow, &t->allow);
+
+        o->forwarded = t->forwarded;
+        o->server_addr = t->proxy_protocol;
+        if (r >= 0)
+                r = add_networks(&o->deny, &t->deny);
+        if (r >= 0)
+                r = add_edits(&o->request_headers, &t->request_headers);
+        if (r >= 0)
+                r = add_edits(&o->response_headers, &t->response_headers);
+        if (r >= 0 && !tunnel_config_plain_auth(t))
+                r = add_users(&o->http_auth, &t->http_auth);
+        return r < 0 ? r : set_host_header(t, o);
+}
+
+static int make_options(TunnelConfig *t, ConfigFile *c) {
+        int r;
+
+        t->options = tunnel_options_new();
+        r = t->options ? fill_options(t, t->options) : -ENOMEM;
+        if (r >= 0)
+                r = tunnel_options_encode(t->options, &t->options_text);
+        if (r == -ENOMEM)
+                return r;
+        if (r == -EEXIST)
+                config_file_fault(c, t->origin, "tunnel %s: a header stands there twice", t->name);
+        else if (r == -ENOBUFS)
+                config_file_fault(c, t->origin, "tunnel %s: there are too many networks, headers or users",
+                                  t->name);
+        return 0; /* what else is wrong was told when it was set */
+}
+
 static void check_together(const TunnelConfig *t, ConfigFile *c) {
+        const unsigned for_any = TUNNEL_OPTION_ALLOW | TUNNEL_OPTION_DENY | TUNNEL_OPTION_SERVER_ADDR;
+        unsigned for_http = tunnel_options_missing(t->options, NULL) & ~for_any;
+        _cleanup_free_ char *list = tunnel_options_list(for_http);
         bool is_http = tunnel_config_is_http(t);
 
-        if (t->http_auth && !is_http)
+        if (tunnel_config_plain_auth(t) && !is_http)
                 config_file_fault(c, t->origin, "tunnel %s: http_auth needs proto http or https", t->name);
+        if (for_http && !is_http)
+                config_file_fault(c, t->origin, "tunnel %s: only for proto http and https: %s", t->name,
+                                  list ? list : "");
         if ((t->subdomain || t->hostname) && !is_http)
                 config_file_fault(c, t->origin, "tunnel %s: subdomain and hostname need proto http or https",
                                   t->name);
@@ -126,14 +246,17 @@ static void check_together(const TunnelConfig *t, ConfigFile *c) {
 }
 
 int tunnel_config_finish(TunnelConfig *t, ConfigFile *c) {
-        check_together(t, c);
+        int r;
+
         if (t->local)
                 (void) target_parse(t->local, &t->target); /* checked when it was set */
+        r = make_options(t, c);
+        if (r < 0)
+                return r;
+        check_together(t, c);
         return default_subdomain(t, c);
 }
 
 bool tunnel_config_equals(const TunnelConfig *a, const TunnelConfig *b) {
-        return str_equal(a->proto, b->proto) && str_equal(a->local, b->local) &&
-               str_equal(a->http_auth, b->http_auth) && str_equal(a->subdomain, b->subdomain) &&
-               str_equal(a->hostname, b->hostname) && a->remote_port == b->remote_port;
+        return config_keys_equal(tunnel_config_keys, a, b);
 }

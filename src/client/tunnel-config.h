@@ -7,6 +7,7 @@
 
 #include "base/config-file.h"
 #include "client/target.h"
+#include "proto/tunnel-options.h"
 
 #define TUNNEL_PROTOS_MAX 3 /* http, https, tcp */
 
@@ -18,12 +19,19 @@ typedef struct TunnelConfig {
         /* Set by keys: */
         char *proto; /* "http+https" */
         char *local;
-        char *http_auth; /* or NULL, as all below */
-        char *subdomain;
+        ConfigList http_auth;
+        char *subdomain; /* or NULL, as all below */
         char *hostname;
         uint64_t remote_port; /* 0: any */
+        ConfigList allow, deny;
+        char *host_header;                            /* "rewrite", or a host */
+        ConfigList request_headers, response_headers; /* each as of header_edits_parse() */
+        bool forwarded;
+        char *proxy_protocol; /* "v1" or "v2" */
         /* Derived: */
         Target target;
+        TunnelOptions *options; /* a reference: what the server is to do */
+        char *options_text;     /* owned: the same for ReqTunnel; NULL: nothing */
 } TunnelConfig;
 
 extern const ConfigKey tunnel_config_keys[];
@@ -42,5 +50,9 @@ bool tunnel_config_equals(const TunnelConfig *a, const TunnelConfig *b);
 
 /* Is PROTO ("http", "https", "tcp") one of the protocols? */
 bool tunnel_config_has_proto(const TunnelConfig *t, const char *proto);
+
+/* The one user and password that any server understands; NULL: there is none, or it takes more. */
+const char *tunnel_config_plain_auth(const TunnelConfig *t);
+
 unsigned tunnel_config_count_protos(const TunnelConfig *t);
 bool tunnel_config_is_http(const TunnelConfig *t); /* one of them http or https */

@@ -14,7 +14,7 @@ int tunnels_init(Tunnels *t, TunnelConfig *const *configs, size_t n) {
 
         if (!items)
                 return -ENOMEM;
-        *t = (Tunnels) { .items = items, .lock = PTHREAD_MUTEX_INITIALIZER };
+        *t = (Tunnels){ .items = items, .lock = PTHREAD_MUTEX_INITIALIZER };
         for (size_t i = 0; i < n; i++)
                 if (configs[i]->is_selected)
                         t->items[t->n++].config = configs[i];
@@ -134,12 +134,13 @@ Tunnel *tunnels_ask_next(Tunnels *t, MessageReqTunnel *ret) {
         c = tunnel->config;
         random_bytes(id, sizeof(id));
         hex_encode(id, sizeof(id), tunnel->req_id);
-        *ret = (MessageReqTunnel) {
+        *ret = (MessageReqTunnel){
                 .req_id = tunnel->req_id,
                 .protocol = c->proto,
                 .hostname = c->hostname,
                 .subdomain = c->subdomain ? c->subdomain : tunnel->last_label,
-                .http_auth = c->http_auth,
+                .http_auth = (char *) tunnel_config_plain_auth(c),
+                .options = c->options_text,
                 .remote_port = c->remote_port > 0 ? (uint16_t) c->remote_port : tunnel->last_port,
         };
         tunnel->asked_for_last =

@@ -56,12 +56,17 @@ struct json_object *http_body_parse(const HttpRequest *r) {
         return o;
 }
 
-const char *http_body_string(struct json_object *body, const char *name) {
-        struct json_object *member;
+const char *http_json_string(struct json_object *value) {
         const char *s;
 
-        if (!json_object_object_get_ex(body, name, &member) || !json_object_is_type(member, json_type_string))
+        if (!json_object_is_type(value, json_type_string))
                 return NULL;
-        s = json_object_get_string(member);
-        return *s && strlen(s) == (size_t) json_object_get_string_len(member) ? s : NULL;
+        s = json_object_get_string(value);
+        return *s && strlen(s) == (size_t) json_object_get_string_len(value) ? s : NULL;
+}
+
+const char *http_body_string(struct json_object *body, const char *name) {
+        struct json_object *member;
+
+        return json_object_object_get_ex(body, name, &member) ? http_json_string(member) : NULL;
 }

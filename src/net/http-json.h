@@ -21,4 +21,7 @@ struct json_object *http_body_parse(const HttpRequest *r);
 /* A member of BODY (or NULL) that is a string, not empty, without NUL; borrowed from it. Else NULL. */
 const char *http_body_string(struct json_object *body, const char *name);
 
+/* The same of a value. */
+const char *http_json_string(struct json_object *value);
+
 DEFINE_CLEANUP(struct json_object *, json_object_put);

@@ -69,6 +69,21 @@ int cidr_parse(const char *s, size_t n, Cidr *ret) {
         return 0;
 }
 
+const char *cidr_format(const Cidr *c, char ret[static CIDR_TEXT_MAX]) {
+        bool v4 = cidr_is_v4(c);
+        char ip[IP_TEXT_MAX];
+
+        if (v4)
+                ip_format(&c->network, ip);
+        else
+                ip_format_v6(&c->network, ip);
+        if (c->bits == 128)
+                strcpy(ret, ip);
+        else
+                snprintf(ret, CIDR_TEXT_MAX, "%s/%u", ip, c->bits - (v4 ? V4_BITS : 0));
+        return ret;
+}
+
 bool cidr_contains(const Cidr *c, const Ip *ip) {
         return prefix_equal(&c->network, ip, c->bits) && ip_is_v4(ip) == cidr_is_v4(c);
 }

@@ -7,6 +7,7 @@
 #include "proto/ip.h"
 
 #define CIDR_LIST_MAX 1024
+#define CIDR_TEXT_MAX (IP_TEXT_MAX + 4) /* with its NUL */
 
 typedef struct Cidr {
         Ip network;    /* zero behind the prefix */
@@ -21,6 +22,9 @@ typedef struct CidrList { /* zeroed: empty */
 /* Reads "192.0.2.0/24", "2001:db8::/32" or an address alone, N bytes. What an address has behind its prefix
  * is ignored. Returns 0 or -EINVAL. */
 int cidr_parse(const char *s, size_t n, Cidr *ret);
+
+/* As cidr_parse() reads it; of one address without its bits. Returns RET. */
+const char *cidr_format(const Cidr *c, char ret[static CIDR_TEXT_MAX]);
 
 /* IPv4 lies in networks of IPv4 only, however either is written: "::/0" is all of IPv6. */
 bool cidr_contains(const Cidr *c, const Ip *ip);

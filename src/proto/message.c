@@ -13,6 +13,7 @@
 typedef enum FieldKind {
         FIELD_STRING, /* char* */
         FIELD_OURS,   /* char*; ours, so sent only when there is one */
+        FIELD_OBJECT, /* char*, the text of a JSON object; ours, so sent only when there is one */
         FIELD_PORT,   /* uint16_t */
         FIELD_COUNT,  /* uint16_t; ours, so sent only when not 0 */
         FIELD_FLAG,   /* bool; ours, so sent only when true */
@@ -28,6 +29,8 @@ typedef struct Field {
         { (name), FIELD_STRING, offsetof(Message, member) }
 #define OURS(name, member) \
         { (name), FIELD_OURS, offsetof(Message, member) }
+#define OBJECT(name, member) \
+        { (name), FIELD_OBJECT, offsetof(Message, member) }
 #define PORT(name, member) \
         { (name), FIELD_PORT, offsetof(Message, member) }
 #define COUNT(name, member) \
@@ -59,20 +62,15 @@ static const Field auth_resp_fields[] = {
         {},
 };
 static const Field req_tunnel_fields[] = {
-        STRING("ReqId", req_tunnel.req_id),
-        STRING("Protocol", req_tunnel.protocol),
-        STRING("Hostname", req_tunnel.hostname),
-        STRING("Subdomain", req_tunnel.subdomain),
-        STRING("HttpAuth", req_tunnel.http_auth),
-        PORT("RemotePort", req_tunnel.remote_port),
-        {},
+        STRING("ReqId", req_tunnel.req_id),       STRING("Protocol", req_tunnel.protocol),
+        STRING("Hostname", req_tunnel.hostname),  STRING("Subdomain", req_tunnel.subdomain),
+        STRING("HttpAuth", req_tunnel.http_auth), PORT("RemotePort", req_tunnel.remote_port),
+        OBJECT("Options", req_tunnel.options),    {},
 };
 static const Field new_tunnel_fields[] = {
-        STRING("ReqId", new_tunnel.req_id),
-        STRING("Url", new_tunnel.url),
-        STRING("Protocol", new_tunnel.protocol),
-        STRING("Error", new_tunnel.error),
-        {},
+        STRING("ReqId", new_tunnel.req_id),      STRING("Url", new_tunnel.url),
+        STRING("Protocol", new_tunnel.protocol), STRING("Error", new_tunnel.error),
+        OBJECT("Options", new_tunnel.options),   {},
 };
 static const Field reg_proxy_fields[] = {
         STRING("ClientId", reg_proxy.client_id),
@@ -105,21 +103,25 @@ static const struct {
 
 /* Where M holds FIELD. */
 static void *field_of(Message *m, const Field *field) {
-        return (char*) m + field->offset;
+        return (char *) m + field->offset;
 }
 
 static const void *field_of_const(const Message *m, const Field *field) {
-        return (const char*) m + field->offset;
+        return (const char *) m + field->offset;
 }
 
 const char *message_type_to_string(MessageType type) {
         return types[type].name;
 }
 
+static bool is_text(FieldKind kind) {
+        return kind == FIELD_STRING || kind == FIELD_OURS || kind == FIELD_OBJECT;
+}
+
 void message_done(Message *m) {
         for (const Field *f = types[m->type].fields; f->name; f++)
-                if (f->kind == FIELD_STRING || f->kind == FIELD_OURS)
-                        free(*(char**) field_of(m, f));
+                if (is_text(f->kind))
+                        free(*(char **) field_of(m, f));
         *m = (Message){};
 }
 
@@ -134,6 +136,16 @@ static int decode_string(json_object *value, char **string) {
         const char *s = json_string(value);
 
         return s ? str_replace(string, s) : -EBADMSG; /* of a key that comes twice the last one counts */
+}
+
+static int decode_object(json_object *value, char **text) {
+        const char *s;
+        size_t n;
+
+        if (!json_object_is_type(value, json_type_object))
+                return -EBADMSG;
+        s = json_text(value, &n);
+        return s ? str_replace(text, s) : -ENOMEM;
 }
 
 static int decode_count(json_object *value, uint16_t *count) {
@@ -159,6 +171,8 @@ static int decode_value(json_object *value, const Field *field, Message *m) {
         case FIELD_STRING:
         case FIELD_OURS:
                 return decode_string(value, field_of(m, field));
+        case FIELD_OBJECT:
+                return decode_object(value, field_of(m, field));
         case FIELD_PORT:
         case FIELD_COUNT:
                 return decode_count(value, field_of(m, field));
@@ -230,14 +244,23 @@ int message_decode(const char *payload, size_t n, Message *ret) {
 static bool is_silent(const Field *field, const void *p) {
         switch (field->kind) {
         case FIELD_OURS:
+        case FIELD_OBJECT:
                 return *message_str(*(char *const *) p) == '\0';
         case FIELD_COUNT:
-                return *(const uint16_t*) p == 0;
+                return *(const uint16_t *) p == 0;
         case FIELD_FLAG:
-                return !*(const bool*) p;
+                return !*(const bool *) p;
         default:
                 return false;
         }
+}
+
+/* The object that TEXT is, as a part of a message. */
+static int add_object(json_object *payload, const char *name, const char *text) {
+        json_object *object = NULL;
+        int r = json_parse(text, strlen(text), &object);
+
+        return r < 0 ? r : json_add(payload, name, object);
 }
 
 static int add_field(json_object *payload, const Field *field, const Message *m) {
@@ -250,9 +273,11 @@ static int add_field(json_object *payload, const Field *field, const Message *m)
         case FIELD_OURS:
                 return json_add(payload, field->name,
                                 json_object_new_string(message_str(*(char *const *) p)));
+        case FIELD_OBJECT:
+                return add_object(payload, field->name, *(char *const *) p);
         case FIELD_PORT:
         case FIELD_COUNT:
-                return json_add(payload, field->name, json_object_new_int(*(const uint16_t*) p));
+                return json_add(payload, field->name, json_object_new_int(*(const uint16_t *) p));
         case FIELD_FLAG:
                 return json_add(payload, field->name, json_object_new_boolean(true));
         }

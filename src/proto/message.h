@@ -56,6 +56,7 @@ typedef struct MessageReqTunnel {
         char *hostname;
         char *subdomain;
         char *http_auth; /* "user:password" */
+        char *options;   /* ours: JSON, see TunnelOptions. Sent only when there are any */
         uint16_t remote_port;
 } MessageReqTunnel;
 
@@ -64,6 +65,7 @@ typedef struct MessageNewTunnel {
         char *url;
         char *protocol;
         char *error;
+        char *options; /* ours: those of the request that the server applies. Sent only when there are any */
 } MessageNewTunnel;
 
 typedef struct MessageRegProxy {

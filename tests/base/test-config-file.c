@@ -24,6 +24,7 @@ typedef struct Village {
         uint64_t walk_usec;
         uint64_t pond_bytes;
         ConfigList streets;
+        ConfigList shops;
         Cottage cottages[8];
         char *cottage_names[8];
         size_t n_cottages;
@@ -41,6 +42,7 @@ static const ConfigKey village_keys[] = {
         CONFIG_KEY("village.walk", CONFIG_TIME, Village, walk_usec, .min = USEC_PER_SEC,
                    .max = 600 * USEC_PER_SEC, .fallback = "1min"),
         CONFIG_KEY("village.pond", CONFIG_SIZE, Village, pond_bytes, .max = 1 << 20),
+        CONFIG_KEY("village.shops", CONFIG_STRING_LIST, Village, shops, .takes_one = true),
         CONFIG_KEY("village.streets", CONFIG_STRING_LIST, Village, streets, .fallback = "High Street"),
         {},
 };
@@ -149,11 +151,12 @@ static void test_fallbacks_are_in_place_at_first(void **state) {
 static void test_every_type_is_read(void **state) {
         Fixture *f = *state;
 
-        write_file(f, "a.conf",
-                   "village: { name = \"Ham\"; arms: { crest = \"blue\"; }; open = false; people = 12;\n"
-                   "  walk = \"2min\"; pond = \"64K\"; streets = [ \"Low\", \"Mill\" ]; };\n"
-                   "cottages: { rose: { rooms = 3; }; ivy: { colour = \"blue\"; rooms = 9; }; };\n"
-                   "castle: { anything = 1.5; };\n");
+        write_file(
+                f, "a.conf",
+                "village: { name = \"Ham\"; arms: { crest = \"blue\"; }; open = false; people = 12;\n"
+                "  walk = \"2min\"; pond = \"64K\"; streets = [ \"Low\", \"Mill\" ]; shops = \"Baker\"; };\n"
+                "cottages: { rose: { rooms = 3; }; ivy: { colour = \"blue\"; rooms = 9; }; };\n"
+                "castle: { anything = 1.5; };\n");
         read_file(f, "a.conf");
         assert_no_fault(f);
         assert_string_equal(f->village.name, "Ham");
@@ -164,6 +167,8 @@ static void test_every_type_is_read(void **state) {
         assert_int_equal(f->village.pond_bytes, 64 * 1024);
         assert_int_equal(f->village.streets.n, 2);
         assert_string_equal(f->village.streets.items[1], "Mill");
+        assert_int_equal(f->village.shops.n, 1);
+        assert_string_equal(f->village.shops.items[0], "Baker");
         assert_int_equal(f->village.n_cottages, 2);
         assert_string_equal(f->village.cottage_names[1], "ivy");
         assert_string_equal(f->village.cottages[0].colour, "red");

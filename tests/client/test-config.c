@@ -24,7 +24,7 @@ static int setup(void **state) {
 
         strcpy(f->folder, "/tmp/test-client-XXXXXX");
         assert_non_null(mkdtemp(f->folder));
-        f->options = (Options) { .command = COMMAND_LIST, .configs = { f->folder }, .n_configs = 1 };
+        f->options = (Options){ .command = COMMAND_LIST, .configs = { f->folder }, .n_configs = 1 };
         unsetenv("PGROK_TOKEN");
         unsetenv("http_proxy");
         unsetenv("https_proxy");
@@ -70,7 +70,7 @@ static void assert_refused(Fixture *f, const char *expected) {
 }
 
 static void set_option(Fixture *f, const char *key, const char *value, const char *origin) {
-        f->options.client[f->options.n_client++] = (OptionSetting) { key, value, origin };
+        f->options.client[f->options.n_client++] = (OptionSetting){ key, value, origin };
 }
 
 static void test_files_are_read_and_completed(void **state) {
@@ -113,6 +113,60 @@ static void test_keys_that_do_not_go_together_are_refused(void **state) {
         assert_refused(*state, "tunnel a: http_auth needs proto http or https");
 }
 
+static void test_what_the_server_is_to_do_is_put_together(void **state) {
+        Fixture *f = *state;
+
+        write_file(
+                f, "a.conf",
+                "tunnels: { a: { local = \"3000\"; http_auth = [ \"u:p\", \"v:q\" ]; allow = \"10.0.0.0/8\"; "
+                "deny = [ \"10.1.2.3\" ]; host_header = \"rewrite\"; forwarded = true; "
+                "request_headers = [ \"X-Team: blue\", \"-Cookie\" ]; proxy_protocol = \"v2\"; }; };");
+        load(f);
+        assert_string_equal(f->config->tunnels[0]->options_text,
+                            "{\"Allow\":[\"10.0.0.0/8\"],\"Deny\":[\"10.1.2.3\"],"
+                            "\"RequestHeaders\":{\"Set\":{\"X-Team\":\"blue\"},\"Remove\":[\"Cookie\"]},"
+                            "\"HostHeader\":\"localhost:3000\",\"Forwarded\":true,\"ServerAddr\":true,"
+                            "\"HttpAuth\":[\"u:p\",\"v:q\"]}");
+        assert_null(tunnel_config_plain_auth(f->config->tunnels[0]));
+}
+
+static void test_one_user_and_password_are_no_option(void **state) {
+        Fixture *f = *state;
+
+        write_file(f, "a.conf", "tunnels: { a: { local = \"3000\"; http_auth = \"u:p\"; }; };");
+        load(f);
+        assert_null(f->config->tunnels[0]->options_text);
+        assert_string_equal(tunnel_config_plain_auth(f->config->tunnels[0]), "u:p");
+}
+
+static void test_a_header_twice_is_refused(void **state) {
+        write_file(*state, "a.conf",
+                   "tunnels: { a: { local = \"1\"; request_headers = [ \"X-A: b\", \"-x_a\" ]; }; };");
+        assert_refused(*state, "tunnel a: a header stands there twice");
+}
+
+static void test_options_that_are_too_long_are_refused(void **state) {
+        Fixture *f = *state;
+        char value[4001] = "";
+        _cleanup_free_ char *text = NULL;
+
+        memset(value, 'v', sizeof(value) - 1);
+        text = str_format(
+                "tunnels: { a: { local = \"1\"; request_headers = [ \"A: %s\", \"B: %s\", \"C: %s\", "
+                "\"D: %s\" ]; }; };",
+                value, value, value, value);
+        write_file(f, "a.conf", text);
+        assert_refused(f, "tunnel a: there are too many networks, headers or users");
+}
+
+static void test_headers_are_for_http(void **state) {
+        write_file(
+                *state, "a.conf",
+                "tunnels: { a: { proto = \"tcp\"; local = \"1\"; forwarded = true; host_header = \"rewrite\"; "
+                "}; };");
+        assert_refused(*state, "tunnel a: only for proto http and https: host_header, forwarded");
+}
+
 static void test_a_port_without_tcp_is_refused(void **state) {
         write_file(*state, "a.conf", "tunnels: { a: { local = \"1\"; remote_port = 5; }; };");
         assert_refused(*state, "tunnel a: remote_port needs proto tcp");
@@ -127,13 +181,13 @@ static void test_no_connection_and_too_many_are_refused(void **state) {
         write_file(*state, "a.conf", "client: { connections = 0; };");
         assert_refused(*state, "client.connections must be from 1 to 64");
         write_file(*state, "a.conf", "client: { connections = 65; };");
-        config_list_done(&((Fixture*) *state)->faults);
+        config_list_done(&((Fixture *) *state)->faults);
         assert_refused(*state, "client.connections must be from 1 to 64");
 }
 
 static void test_a_server_is_needed(void **state) {
         Fixture *f = *state;
-        char *targets[] = { (char*) "3000" };
+        char *targets[] = { (char *) "3000" };
 
         f->options.command = COMMAND_TUNNEL;
         f->options.arguments = targets;
@@ -143,12 +197,12 @@ static void test_a_server_is_needed(void **state) {
 
 static void test_targets_become_tunnels(void **state) {
         Fixture *f = *state;
-        char *targets[] = { (char*) "3000", (char*) "host:80" };
+        char *targets[] = { (char *) "3000", (char *) "host:80" };
 
         f->options.command = COMMAND_TUNNEL;
         f->options.arguments = targets;
         f->options.n_arguments = 2;
-        f->options.tunnel[f->options.n_tunnel++] = (OptionSetting) { "proto", "http", "http" };
+        f->options.tunnel[f->options.n_tunnel++] = (OptionSetting){ "proto", "http", "http" };
         set_option(f, "client.server", "[::1]:99", "--server");
         load(f);
         assert_string_equal(f->config->server, "[::1]:99");
@@ -161,7 +215,7 @@ static void test_targets_become_tunnels(void **state) {
 
 static void test_only_named_tunnels_start(void **state) {
         Fixture *f = *state;
-        char *names[] = { (char*) "b" };
+        char *names[] = { (char *) "b" };
 
         write_file(
                 f, "a.conf",
@@ -330,6 +384,11 @@ int main(void) {
                 TEST(test_a_hostname_leaves_no_default_subdomain),
                 TEST(test_a_name_that_is_no_subdomain_is_refused),
                 TEST(test_keys_that_do_not_go_together_are_refused),
+                TEST(test_what_the_server_is_to_do_is_put_together),
+                TEST(test_one_user_and_password_are_no_option),
+                TEST(test_a_header_twice_is_refused),
+                TEST(test_options_that_are_too_long_are_refused),
+                TEST(test_headers_are_for_http),
                 TEST(test_a_port_without_tcp_is_refused),
                 TEST(test_an_unknown_transport_is_refused),
                 TEST(test_no_connection_and_too_many_are_refused),

@@ -48,8 +48,23 @@ static void test_addresses_are_read_and_written(void **state) {
 
 static void test_what_is_no_address_is_refused(void **state) {
         static const char *const cases[] = {
-                "", "1", "1.2.3", "1.2.3.4.5", "1.2.3.256", "1.2.3.04", "0x1.2.3.4", " 1.2.3.4", "1.2.3.4 ",
-                "1.2.3.4:80", "[::1]", "::1%eth0", ":::", "1::2::3", "12345::", "1:2:3:4:5:6:7", "a",
+                "",
+                "1",
+                "1.2.3",
+                "1.2.3.4.5",
+                "1.2.3.256",
+                "1.2.3.04",
+                "0x1.2.3.4",
+                " 1.2.3.4",
+                "1.2.3.4 ",
+                "1.2.3.4:80",
+                "[::1]",
+                "::1%eth0",
+                ":::",
+                "1::2::3",
+                "12345::",
+                "1:2:3:4:5:6:7",
+                "a",
                 "unknown",
                 "0000:0000:0000:0000:0000:0000:255.255.255.2555",
         };
@@ -131,11 +146,29 @@ static void test_a_network_contains_what_has_its_prefix(void **state) {
 
 static void test_what_is_no_network_is_refused(void **state) {
         static const char *const cases[] = {
-                "", "/", "/24", "192.0.2.0/", "192.0.2.0/33", "192.0.2.0/-1", "192.0.2.0/+1", "192.0.2.0/024",
-                "192.0.2.0/00", "192.0.2.0/24 ", "192.0.2.0 /24", "192.0.2.0/ 24", "192.0.2.0/24/24",
-                "192.0.2.0/255.255.255.0", "192.0.2/24", "2001:db8::/129", "2001:db8::/1000",
+                "",
+                "/",
+                "/24",
+                "192.0.2.0/",
+                "192.0.2.0/33",
+                "192.0.2.0/-1",
+                "192.0.2.0/+1",
+                "192.0.2.0/024",
+                "192.0.2.0/00",
+                "192.0.2.0/24 ",
+                "192.0.2.0 /24",
+                "192.0.2.0/ 24",
+                "192.0.2.0/24/24",
+                "192.0.2.0/255.255.255.0",
+                "192.0.2/24",
+                "2001:db8::/129",
+                "2001:db8::/1000",
                 "[2001:db8::]/32",
-                "example.org", "*", "2001:db8::/4294967296", "192.0.2.0/2x", "192.0.2.0-192.0.2.9",
+                "example.org",
+                "*",
+                "2001:db8::/4294967296",
+                "192.0.2.0/2x",
+                "192.0.2.0-192.0.2.9",
         };
         Cidr c = { .bits = 4711 };
 
@@ -189,6 +222,28 @@ static void test_a_list_has_a_limit(void **state) {
         cidr_list_done(&l);
 }
 
+static void test_networks_are_written_as_they_are_read(void **state) {
+        static const char *const cases[][2] = {
+                { "192.0.2.77/24", "192.0.2.0/24" },
+                { "192.0.2.1", "192.0.2.1" },
+                { "0.0.0.0/0", "0.0.0.0/0" },
+                { "::ffff:10.0.0.0/104", "10.0.0.0/8" },
+                { "2001:db8::1/32", "2001:db8::/32" },
+                { "::1", "::1" },
+                { "::/0", "::/0" },
+                { "255.255.255.255/31", "255.255.255.254/31" },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                char text[CIDR_TEXT_MAX];
+                Cidr c;
+
+                assert_int_equal(cidr_parse(cases[i][0], strlen(cases[i][0]), &c), 0);
+                assert_string_equal(cidr_format(&c, text), cases[i][1]);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_addresses_are_read_and_written),
@@ -199,6 +254,7 @@ int main(void) {
                 cmocka_unit_test(test_a_list_contains_what_one_of_its_networks_does),
                 cmocka_unit_test(test_a_bad_entry_leaves_the_list_as_it_was),
                 cmocka_unit_test(test_a_list_has_a_limit),
+                cmocka_unit_test(test_networks_are_written_as_they_are_read),
         };
 
         return cmocka_run_group_tests_name("proto/cidr", tests, NULL, NULL);

@@ -110,7 +110,7 @@ static void test_each_field_arrives_in_its_place(void **state) {
 
         assert_int_equal(decode("{\"Type\":\"ReqTunnel\",\"Payload\":{\"ReqId\":\"r\",\"Protocol\":\"tcp\","
                                 "\"Hostname\":\"h\",\"Subdomain\":\"s\",\"HttpAuth\":\"u:p\","
-                                "\"RemotePort\":65535}}",
+                                "\"RemotePort\":65535,\"Options\":{\"Forwarded\":true}}}",
                                 &m),
                          0);
         assert_int_equal(m.type, MESSAGE_REQ_TUNNEL);
@@ -118,6 +118,7 @@ static void test_each_field_arrives_in_its_place(void **state) {
         assert_string_equal(m.req_tunnel.protocol, "tcp");
         assert_string_equal(m.req_tunnel.hostname, "h");
         assert_string_equal(m.req_tunnel.subdomain, "s");
+        assert_string_equal(m.req_tunnel.options, "{\"Forwarded\":true}");
         assert_string_equal(m.req_tunnel.http_auth, "u:p");
         assert_int_equal(m.req_tunnel.remote_port, 65535);
         message_done(&m);
@@ -256,9 +257,7 @@ static void test_bytes_that_are_not_utf_8_are_refused(void **state) {
                 const char *bytes;
                 bool valid;
         } cases[] = {
-                { "\x7f", true },
-                { "\xc3\xa4", true },
-                { "\xf4\x8f\xbf\xbf", true },
+                { "\x7f", true },          { "\xc3\xa4", true }, { "\xf4\x8f\xbf\xbf", true },
                 { "\xc0\x80", false },     /* NUL in two bytes */
                 { "\xed\xa0\x80", false }, /* a surrogate */
                 { "\xff", false },
@@ -340,9 +339,10 @@ static void test_a_payload_longer_than_a_frame_is_refused(void **state) {
 
 static void test_our_own_fields_are_sent_only_when_set(void **state) {
         Message m = { .type = MESSAGE_AUTH_RESP,
-                      .auth_resp = { .error = (char*) "no", .sessions = 64, .half_close = true } };
-        Message auth = { .type = MESSAGE_AUTH, .auth = { .instance = (char*) "i", .session = 1 } };
-        _cleanup_free_ char *with = encode(&m), *without = NULL, *auth_with = encode(&auth), *auth_without = NULL;
+                      .auth_resp = { .error = (char *) "no", .sessions = 64, .half_close = true } };
+        Message auth = { .type = MESSAGE_AUTH, .auth = { .instance = (char *) "i", .session = 1 } };
+        _cleanup_free_ char *with = encode(&m), *without = NULL, *auth_with = encode(&auth),
+                            *auth_without = NULL;
 
         (void) state;
         m.auth_resp.half_close = false;
@@ -353,9 +353,10 @@ static void test_our_own_fields_are_sent_only_when_set(void **state) {
         assert_string_equal(auth_with, "{\"Type\":\"Auth\",\"Payload\":{\"Version\":\"\",\"MmVersion\":\"\","
                                        "\"User\":\"\",\"Password\":\"\",\"OS\":\"\",\"Arch\":\"\","
                                        "\"ClientId\":\"\",\"Instance\":\"i\",\"Session\":1}}");
-        assert_string_equal(auth_without, "{\"Type\":\"Auth\",\"Payload\":{\"Version\":\"\",\"MmVersion\":\"\","
-                                          "\"User\":\"\",\"Password\":\"\",\"OS\":\"\",\"Arch\":\"\","
-                                          "\"ClientId\":\"\"}}");
+        assert_string_equal(auth_without,
+                            "{\"Type\":\"Auth\",\"Payload\":{\"Version\":\"\",\"MmVersion\":\"\","
+                            "\"User\":\"\",\"Password\":\"\",\"OS\":\"\",\"Arch\":\"\","
+                            "\"ClientId\":\"\"}}");
         assert_string_equal(with, "{\"Type\":\"AuthResp\",\"Payload\":{\"Version\":\"\",\"MmVersion\":\"\","
                                   "\"ClientId\":\"\",\"Error\":\"no\",\"Sessions\":64,\"HalfClose\":true}}");
         assert_string_equal(without, "{\"Type\":\"AuthResp\",\"Payload\":{\"Version\":\"\","
@@ -370,7 +371,7 @@ static void test_any_string_survives_the_wire(void **state) {
 
         (void) state;
         for (size_t i = 0; i < ELEMENTSOF(strings); i++) {
-                Message m = { .type = MESSAGE_START_PROXY, .start_proxy = { .url = (char*) strings[i] } };
+                Message m = { .type = MESSAGE_START_PROXY, .start_proxy = { .url = (char *) strings[i] } };
                 _cleanup_free_ char *payload = encode(&m);
                 _cleanup_message_ Message back = {};
 
