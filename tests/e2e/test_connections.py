@@ -179,8 +179,8 @@ def test_visitors_of_a_tcp_port_are_spread_and_their_ends_arrive(place, n):
 
 def test_two_connections_through_the_https_port(place):
     server = place.server(config=WORKERS)
-    client = place.client(server, "--server", f"127.0.0.1:{server.https}", *connections(place, 2),
-                          str(place.http().port))
+    client = place.client(server, "--server", f"127.0.0.1:{server.https}", "--transport=mux",
+                          *connections(place, 2), str(place.http().port))
     wait_sessions(server, 0, 1)
     check_crowd(client.tunnel("http"), 100, 50)
 
@@ -325,7 +325,7 @@ def test_a_classic_login_takes_everything_over(place, server):
 
 def test_a_server_that_knows_one_connection_gets_one(place):
     hand = place.keep(AnyServer(place.certificate(), ALPN))
-    client = start(place, hand, *connections(place, 2), "--log-level=debug", str(place.http().port))
+    client = start(place, hand, "--transport=mux", *connections(place, 2), "--log-level=debug", str(place.http().port))
     control = hand.mux_session()
     hand.grant(control)
     client.tunnels(2)
@@ -337,7 +337,7 @@ def test_a_server_that_knows_one_connection_gets_one(place):
 def joined(place, *arguments):
     """A server by hand, the client's two sessions, and the Url of its tunnel."""
     hand = place.keep(AnyServer(place.certificate(), ALPN))
-    start(place, hand, *connections(place, 2), *arguments)
+    start(place, hand, "--transport=mux", *connections(place, 2), *arguments)
     first = hand.mux_session(Sessions=8)
     url = hand.grant(first)[0]
     return hand, first, hand.mux_session(), url
@@ -356,7 +356,7 @@ def test_a_sibling_says_whose_it_is_and_serves_visitors(place):
 
 def test_a_visitor_may_come_right_behind_auth_resp(place):
     hand = place.keep(AnyServer(place.certificate(), ALPN))
-    start(place, hand, *connections(place, 2), "--proto", "tcp", str(place.keep(local.EchoService()).port))
+    start(place, hand, "--transport=mux", *connections(place, 2), "--proto", "tcp", str(place.keep(local.EchoService()).port))
     first = hand.mux_session(Sessions=8)
     url = hand.grant(first)[0]
     mux, _control = hand.unanswered()
@@ -383,7 +383,7 @@ def test_go_away_on_a_sibling_brings_a_new_one_and_its_visitors_go_on(place):
 
 def test_a_sibling_that_is_refused_says_so_once_and_session_0_lives(place):
     hand = place.keep(AnyServer(place.certificate(), ALPN))
-    client = start(place, hand, *connections(place, 2), "--proto", "http", str(place.http().port))
+    client = start(place, hand, "--transport=mux", *connections(place, 2), "--proto", "http", str(place.http().port))
     first = hand.mux_session(Sessions=8)
     hand.grant(first)
     hand.mux_session(Error="No more, please").mux.wait_end()

@@ -32,7 +32,7 @@ class Setting:
     def __init__(self, place):
         self.place = place
         self.tokens = place.write("tokens", token_line("alice") + token_line("bob"))
-        self.certificate, self.key = place.certificate("*.tunnel.test")
+        self.certificate, self.key = self.trusted, _ = place.certificate("*.tunnel.test")
         self.values = {"domain": '"tunnel.test"', "tcp_ports": f'"{free_port_range(20)}"',
                        "tls": f'{{ certificate = "{self.certificate}"; key = "{self.key}"; }}',
                        "auth": f'{{ method = "token-file"; token_file = "{self.tokens}"; }}',
@@ -54,7 +54,7 @@ class Setting:
         return ctl(self.place, self.server, "reload", expected=expected)
 
     def client(self, *arguments, name="alice"):
-        return self.place.client(self.server, "--token", f"token-of-{name}", "--ca-file", self.certificate,
+        return self.place.client(self.server, "--token", f"token-of-{name}", "--ca-file", self.trusted,
                                  *arguments, dev=False)
 
     def hand_client(self, name="alice", **options):
@@ -195,6 +195,7 @@ def start_load(place, setting):
 
 def test_a_hundred_reloads_under_load_fail_no_request(place, setting):
     pairs = [(setting.certificate, setting.key), new_certificate(place, "other")]
+    setting.trusted = place.write("both.pem", "".join(certificate.read_text() for certificate, _ in pairs))
     extra = free_port()
     load, web, tcp = start_load(place, setting)
     for i in range(RELOADS):
