@@ -481,7 +481,7 @@ int stream_tls_new_client(Stream **ret, Worker *w, int fd, TlsClient *tls, const
                 return -ENOMEM;
         t->client = tls_client_ref(tls);
         t->host = strdup(host);
-        r = t->host ? stream_tls_init(t, fd, alpn, GNUTLS_CLIENT) : -ENOMEM;
+        r = t->host ? stream_tls_init(t, fd, alpn, tls_client_flags(tls, t->host)) : -ENOMEM;
         if (r < 0) {
                 stream_free(&t->stream);
                 return r;

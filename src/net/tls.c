@@ -10,11 +10,12 @@
 #include "base/str.h"
 
 /* TLS 1.2 and 1.3 with authenticated encryption only. AES-128-GCM comes first: it is the fastest by far where
- * the CPU has AES, and as strong as the handshakes around it. P-256 stays in front of X25519 in the key
- * shares that a client sends, because old Go servers know no other and would ask for one more round trip. */
+ * the CPU has AES, and as strong as the handshakes around it. For the same reason X25519 does, where the peer
+ * is known to have it: the key exchange is half of what a resumed handshake costs. */
 #define TLS_PRIORITY                                                                        \
         "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:" \
         "+CHACHA20-POLY1305:-RSA:-DHE-RSA:%SERVER_PRECEDENCE"
+#define TLS_PRIORITY_X25519 TLS_PRIORITY ":-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-SECP521R1"
 
 #define PEER_NAME_MAX 255
 
@@ -31,11 +32,12 @@ struct TlsServer {
 
 struct TlsClient {
         atomic_uint n_refs;
-        gnutls_priority_t priority;                   /* owned */
+        gnutls_priority_t priority, priority_x25519;  /* owned */
         gnutls_certificate_credentials_t credentials; /* owned */
         pthread_mutex_t lock;                         /* for what follows */
         gnutls_datum_t ticket;                        /* owned */
         char *ticket_host;                            /* owned: whose it is */
+        gnutls_group_t group;                         /* of the key exchange with that host */
 };
 
 int tls_errno(int gnutls_error) {
@@ -77,7 +79,7 @@ static int tls_server_new(TlsServer **ret, const char *const *alpn) {
         if (!t)
                 return -ENOMEM;
         t->n_refs = 1;
-        r = gnutls_priority_init(&t->priority, TLS_PRIORITY, NULL);
+        r = gnutls_priority_init(&t->priority, TLS_PRIORITY_X25519, NULL);
         if (r < 0)
                 return tls_errno(r);
         r = gnutls_session_ticket_key_generate(&t->ticket_key);
@@ -295,6 +297,8 @@ int tls_client_new(TlsClient **ret, const char *ca_file, char **ret_why) {
         pthread_mutex_init(&t->lock, NULL);
         r = gnutls_priority_init(&t->priority, TLS_PRIORITY, NULL);
         if (r >= 0)
+                r = gnutls_priority_init(&t->priority_x25519, TLS_PRIORITY_X25519, NULL);
+        if (r >= 0)
                 r = gnutls_certificate_allocate_credentials(&t->credentials);
         if (r < 0)
                 return tls_errno(r);
@@ -319,6 +323,8 @@ TlsClient *tls_client_unref(TlsClient *t) {
                 return NULL;
         if (t->priority)
                 gnutls_priority_deinit(t->priority);
+        if (t->priority_x25519)
+                gnutls_priority_deinit(t->priority_x25519);
         if (t->credentials)
                 gnutls_certificate_free_credentials(t->credentials);
         pthread_mutex_destroy(&t->lock);
@@ -334,11 +340,32 @@ static bool is_ip_address(const char *host) {
         return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
 }
 
+/* Of the key exchange that HOST has chosen last; GNUTLS_GROUP_INVALID: not known. */
+static gnutls_group_t known_group(TlsClient *t, const char *host) {
+        gnutls_group_t group;
+
+        pthread_mutex_lock(&t->lock);
+        group = t->ticket_host && streq(t->ticket_host, host) ? t->group : GNUTLS_GROUP_INVALID;
+        pthread_mutex_unlock(&t->lock);
+        return group;
+}
+
+unsigned tls_client_flags(TlsClient *t, const char *host) {
+        gnutls_group_t group = known_group(t, host);
+
+        /* Each more share is a key made for nothing, none that the peer has a round trip more. Old Go servers
+         * have P-256 only. */
+        return GNUTLS_CLIENT | (group == GNUTLS_GROUP_X25519 || group == GNUTLS_GROUP_SECP256R1
+                                        ? GNUTLS_KEY_SHARE_TOP
+                                        : GNUTLS_KEY_SHARE_TOP2);
+}
+
 int tls_client_setup(TlsClient *t, gnutls_session_t session, const char *host, const char *const *alpn) {
         int r;
 
         gnutls_session_set_ptr(session, t);
-        r = gnutls_priority_set(session, t->priority);
+        r = gnutls_priority_set(session, known_group(t, host) == GNUTLS_GROUP_X25519 ? t->priority_x25519
+                                                                                     : t->priority);
         if (r >= 0)
                 r = gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, t->credentials);
         if (r >= 0)
@@ -366,6 +393,7 @@ void tls_client_remember(TlsClient *t, gnutls_session_t session, const char *hos
         if (str_replace(&t->ticket_host, host) >= 0) {
                 gnutls_free(t->ticket.data);
                 t->ticket = ticket;
+                t->group = gnutls_group_get(session);
                 ticket.data = NULL;
         }
         pthread_mutex_unlock(&t->lock);

@@ -43,13 +43,16 @@ int tls_client_set_certificate(TlsClient *t, const char *certificate, const char
 TlsClient *tls_client_ref(TlsClient *t);
 TlsClient *tls_client_unref(TlsClient *t);
 
+/* For stream-tls.c: what gnutls_init() is to be told for a connection to HOST. */
+unsigned tls_client_flags(TlsClient *t, const char *host);
+
 /* For stream-tls.c: set up SESSION, whose pointer becomes T, for one connection. HOST, the name that the
  * server must prove, is borrowed and outlives the session; ALPN, what to offer, ends with NULL, or is NULL.
  * Return 0 or a negative errno. */
 int tls_server_setup(TlsServer *t, gnutls_session_t session);
 int tls_client_setup(TlsClient *t, gnutls_session_t session, const char *host, const char *const *alpn);
 
-/* Keeps the ticket that SESSION got, for the next connection to the same host. */
+/* Keeps the ticket that SESSION got, and what its key exchange was, for the next connection to the same host. */
 void tls_client_remember(TlsClient *t, gnutls_session_t session, const char *host);
 
 /* The name in the certificate that SESSION's peer has proved to own: the common name, else the first
