@@ -85,7 +85,7 @@ static void client_close(Client *c) {
         c->ready = timer_free(c->ready);
         c->watchdog = timer_free(c->watchdog);
         while (c->n_signals > 0)
-                uv_close((uv_handle_t*) &c->signals[--c->n_signals], NULL);
+                uv_close((uv_handle_t *) &c->signals[--c->n_signals], NULL);
 }
 
 static void on_alarm(int signal_number _unused_) {
@@ -157,7 +157,7 @@ static void on_session_tunnel_up(Tunnel *tunnel, void *userdata) {
         const TunnelUrl *u = tunnel->urls + tunnel->n_urls - 1;
         char local[TARGET_TEXT_MAX];
 
-        report_tunnel(&c->report, &(ReportTunnel) {
+        report_tunnel(&c->report, &(ReportTunnel){
                                           .name = tunnel->config->name,
                                           .url = u->url,
                                           .proto = u->proto,
@@ -202,7 +202,10 @@ static void on_session_visitor(Stream *stream, Buffer *head, const MessageStartP
 /* Owned by the caller, or NULL. */
 static char *explain_end(SessionEnd end, const char *why) {
         if (end == SESSION_UNTRUSTED)
-                return str_format("%s (--ca-file FILE or client.ca_file names a CA to trust)", why);
+                return str_format(
+                        "%s (--ca-file FILE or client.ca_file names a CA to trust; --pin sha256:… or "
+                        "client.pin the server's own key)",
+                        why);
         return strndup(why, strlen(why) - str_has_suffix(why, ".")); /* the sentence goes on */
 }
 
@@ -463,7 +466,7 @@ static int on_control_change(Change *change, ConfigList *faults, void *userdata)
 static void on_control_view(ControlView *ret, void *userdata) {
         Client *c = userdata;
 
-        *ret = (ControlView) {
+        *ret = (ControlView){
                 .config = c->config,
                 .tunnels = &c->tunnels,
                 .is_online = c->online_usec > 0,

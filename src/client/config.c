@@ -24,7 +24,7 @@ static int parse_server(const char *value, char ret_host[static HOSTNAME_LENGTH_
         return r;
 }
 
-static const char *check_server(const char *value) {
+const char *client_config_check_server(const char *value) {
         char host[HOSTNAME_LENGTH_MAX + 1];
         uint16_t port;
 
@@ -45,10 +45,11 @@ static const char *check_proxy(const char *value) {
 }
 
 static const ConfigKey keys[] = {
-        CONFIG_KEY("client.server", CONFIG_STRING, ClientConfig, server, .check = check_server),
+        CONFIG_KEY("client.server", CONFIG_STRING, ClientConfig, server, .check = client_config_check_server),
         CONFIG_KEY("client.token", CONFIG_STRING, ClientConfig, token, .check = token_check),
         CONFIG_KEY("client.token_file", CONFIG_STRING, ClientConfig, token_file),
         CONFIG_KEY("client.ca_file", CONFIG_STRING, ClientConfig, ca_file),
+        CONFIG_KEY("client.pin", CONFIG_STRING, ClientConfig, pin, .check = pin_check),
         CONFIG_KEY("client.certificate", CONFIG_STRING, ClientConfig, certificate),
         CONFIG_KEY("client.key", CONFIG_STRING, ClientConfig, key),
         CONFIG_KEY("client.http_proxy", CONFIG_STRING, ClientConfig, http_proxy, .check = check_proxy),
@@ -108,11 +109,15 @@ static char *default_folder(void) {
         return str_is_empty(xdg) ? str_format("%s/.config/pgrok", home) : str_format("%s/pgrok", xdg);
 }
 
+char *client_config_folder(const Options *o) {
+        return o->n_configs > 0 ? strdup(o->configs[0]) : default_folder();
+}
+
 /* --dev needs no file, so it reads none but those that it is told. */
 static int read_files(ClientConfig *c, ConfigFile *file, const Options *o) {
         int r = 0;
 
-        c->folder = o->n_configs > 0 ? strdup(o->configs[0]) : default_folder();
+        c->folder = client_config_folder(o);
         if (!c->folder)
                 return -ENOMEM;
         for (size_t i = 0; r >= 0 && i < o->n_configs; i++)
@@ -299,7 +304,7 @@ static int settle_dev(ClientConfig *c, ConfigFile *file) {
                 if (!c->ca_file)
                         return -ENOMEM;
         }
-        if (access(c->ca_file, R_OK) < 0)
+        if (!c->pin && access(c->ca_file, R_OK) < 0)
                 config_file_fault(
                         file, NULL,
                         "can't read %s: start 'pgrokd --dev' first, as the same user, it makes that file",
@@ -341,8 +346,10 @@ static bool needs_server(const Options *o) {
 static int settle(ClientConfig *c, ConfigFile *file, const Options *o) {
         int r = settle_token(c, file);
 
-        if (r >= 0 && str_is_empty(c->ca_file))
+        if (str_is_empty(c->ca_file))
                 free(TAKE_PTR(c->ca_file));
+        if (str_is_empty(c->pin))
+                free(TAKE_PTR(c->pin));
         settle_certificate(c, file);
         if (r >= 0 && o->dev)
                 r = settle_dev(c, file);
@@ -398,7 +405,9 @@ int client_config_read_token(ClientConfig *c, char **ret_why) {
 }
 
 int client_config_make_tls(ClientConfig *c, char **ret_why) {
-        int r = tls_client_new(&c->tls, c->ca_file, ret_why);
+        Pin pin;
+        int r = c->pin && pin_parse(c->pin, &pin) >= 0 ? tls_client_new_pinned(&c->tls, &pin)
+                                                       : tls_client_new(&c->tls, c->ca_file, ret_why);
 
         return r < 0 || !c->certificate ? r
                                         : tls_client_set_certificate(c->tls, c->certificate, c->key, ret_why);
@@ -406,7 +415,7 @@ int client_config_make_tls(ClientConfig *c, char **ret_why) {
 
 bool client_config_same_server(const ClientConfig *a, const ClientConfig *b) {
         return str_equal(a->server, b->server) && str_equal(a->token, b->token) &&
-               str_equal(a->ca_file, b->ca_file) && str_equal(a->certificate, b->certificate) &&
-               str_equal(a->key, b->key) && str_equal(a->http_proxy, b->http_proxy) &&
-               str_equal(a->transport, b->transport);
+               str_equal(a->ca_file, b->ca_file) && str_equal(a->pin, b->pin) &&
+               str_equal(a->certificate, b->certificate) && str_equal(a->key, b->key) &&
+               str_equal(a->http_proxy, b->http_proxy) && str_equal(a->transport, b->transport);
 }

@@ -16,6 +16,7 @@ typedef struct ClientConfig {
         char *token;  /* or NULL; read anew by client_config_read_token() */
         char *token_file;
         char *ca_file;           /* NULL: the system's */
+        char *pin;               /* "sha256:…": the server's key, in place of CAs; NULL: none */
         char *certificate, *key; /* to show to the server; NULL: none */
         TlsClient *tls;          /* a reference: made of these by client_config_make_tls() */
         char *http_proxy;        /* NULL: none */
@@ -36,6 +37,13 @@ typedef struct ClientConfig {
 int client_config_load(ClientConfig **ret, const Options *options, const Changes *changes,
                        ConfigList *ret_faults);
 
+/* Where the configuration is read, or would be: what --config names first, or the user's folder. Owned by the
+ * caller, or NULL. */
+char *client_config_folder(const Options *options);
+
+/* A ConfigCheckFn, of client.server. */
+const char *client_config_check_server(const char *value);
+
 /* Takes NULL; returns NULL. */
 ClientConfig *client_config_free(ClientConfig *c);
 
@@ -50,4 +58,4 @@ bool client_config_same_server(const ClientConfig *a, const ClientConfig *b);
  * *RET_WHY a sentence owned by the caller; then the old token stays. */
 int client_config_read_token(ClientConfig *c, char **ret_why);
 
-DEFINE_CLEANUP(ClientConfig*, client_config_free);
+DEFINE_CLEANUP(ClientConfig *, client_config_free);

@@ -5,18 +5,19 @@
 
 #include "base/str.h"
 
-#define SERVER_OPTIONS                                                                         \
-        "Server:\n"                                                                            \
-        "  --server HOST[:PORT]   the server's tunnel port (default port: 4443)\n"             \
-        "  --token T              who you are; shows in ps, so rather PGROK_TOKEN\n"           \
-        "                         in the environment, or\n"                                    \
-        "  --token-file F         a file that holds the token\n"                               \
-        "  --ca-file F            trust these certificates (PEM) instead of the system's\n"    \
-        "  --certificate F, --key F\n"                                                         \
-        "                         what to show to a server that asks for a certificate\n"      \
-        "  --http-proxy URL       http://[USER:PASSWORD@]HOST[:PORT]; empty: none. Default:\n" \
-        "                         https_proxy or http_proxy in the environment\n"              \
-        "  --transport T          auto, mux or classic\n"                                      \
+#define SERVER_OPTIONS                                                                            \
+        "Server:\n"                                                                               \
+        "  --server HOST[:PORT]   the server's tunnel port (default port: 4443)\n"                \
+        "  --token T              who you are; shows in ps, so rather PGROK_TOKEN\n"              \
+        "                         in the environment, or\n"                                       \
+        "  --token-file F         a file that holds the token\n"                                  \
+        "  --ca-file F            trust these certificates (PEM) instead of the system's\n"       \
+        "  --pin sha256:HEX       trust the server that has this key, whatever its certificate\n" \
+        "  --certificate F, --key F\n"                                                            \
+        "                         what to show to a server that asks for a certificate\n"         \
+        "  --http-proxy URL       http://[USER:PASSWORD@]HOST[:PORT]; empty: none. Default:\n"    \
+        "                         https_proxy or http_proxy in the environment\n"                 \
+        "  --transport T          auto, mux or classic\n"                                         \
         "  --dev                  a 'pgrokd --dev' on this machine; no configuration is read\n"
 
 #define TUNNEL_OPTIONS                                                                   \
@@ -67,6 +68,8 @@ static const char overview[] =
         "pgrok reload                       makes it read its configuration again\n"
         "pgrok list                         shows the configured tunnels\n"
         "pgrok check                        reads the configuration and tells its faults\n"
+        "pgrok login [--server HOST:PORT] [--pin PIN] TOKEN|-\n"
+        "                                   keeps them for all that follow; -: the token from stdin\n"
         "pgrok version\n"
         "pgrok help [COMMAND]\n"
         "\n" TARGETS "\n"
@@ -120,6 +123,18 @@ static const char check_help[] =
         "when there are faults.\n"
         "\n" COMMON_OPTIONS;
 
+static const char login_help[] =
+        "pgrok login [--server HOST[:PORT]] [--pin sha256:HEX] [--ca-file F] [--config FOLDER] TOKEN|-\n"
+        "\n"
+        "Writes login.conf and the token into the folder of the configuration, for nobody else to\n"
+        "read, so that 'pgrok 3000' is enough from then on. What other files say there stays.\n"
+        "'pgrokctl token add NAME' on the server prints the line that is to be typed here. With -\n"
+        "the token is read from standard input, since arguments show in ps.\n"
+        "\n"
+        "A pin is SHA-256 of the server's public key: it stands for a CA where the certificate\n"
+        "signs itself, and stays when that is renewed with the same key.\n"
+        "\n" COMMON_OPTIONS;
+
 int help_print(const char *command) {
         static const struct {
                 const char *name;
@@ -129,7 +144,7 @@ int help_print(const char *command) {
                 { "start", start_help },  { "start-all", start_help }, { "run", run_help },
                 { "status", overview },   { "add", overview },         { "remove", overview },
                 { "reload", overview },   { "list", list_help },       { "check", check_help },
-                { "version", overview },  { "help", overview },
+                { "login", login_help },  { "version", overview },     { "help", overview },
         };
 
         if (!command) {

@@ -11,6 +11,7 @@
 #include "client/client.h"
 #include "client/help.h"
 #include "client/list.h"
+#include "client/login.h"
 #include "client/remote.h"
 
 /* Each visitor needs two descriptors, and the soft limit is made for select(). */
@@ -90,6 +91,8 @@ int main(int argc, char *argv[]) {
                 return CLIENT_EXIT_FAILURE;
         if (options.command >= COMMAND_STATUS && options.command <= COMMAND_RELOAD)
                 return remote_run(&options);
+        if (options.command == COMMAND_LOGIN)
+                return login_run(&options);
         r = client_config_load(&config, &options, &(Changes){}, &faults);
         for (size_t i = 0; i < faults.n; i++)
                 fprintf(stderr, "%s\n", faults.items[i]);

@@ -32,6 +32,7 @@ static const struct {
         { "authtoken", "client.token", "--token", false },
         { "token-file", "client.token_file", "--token-file", false },
         { "ca-file", "client.ca_file", "--ca-file", false },
+        { "pin", "client.pin", "--pin", false },
         { "certificate", "client.certificate", "--certificate", false },
         { "tlsClientCrt", "client.certificate", "--certificate", false },
         { "key", "client.key", "--key", false },
@@ -68,13 +69,21 @@ static const struct {
         const char *proto; /* of targets */
         bool takes_arguments;
 } commands[] = {
-        { "http", COMMAND_TUNNEL, "http", true },        { "https", COMMAND_TUNNEL, "https", true },
-        { "tcp", COMMAND_TUNNEL, "tcp", true },          { "start", COMMAND_START, NULL, true },
-        { "start-all", COMMAND_START_ALL, NULL, false }, { "run", COMMAND_RUN, NULL, false },
-        { "status", COMMAND_STATUS, NULL, false },       { "add", COMMAND_ADD, NULL, true },
-        { "remove", COMMAND_REMOVE, NULL, true },        { "reload", COMMAND_RELOAD, NULL, false },
-        { "list", COMMAND_LIST, NULL, false },           { "check", COMMAND_CHECK, NULL, false },
-        { "version", COMMAND_VERSION, NULL, false },     { "help", COMMAND_HELP, NULL, true },
+        { "http", COMMAND_TUNNEL, "http", true },
+        { "https", COMMAND_TUNNEL, "https", true },
+        { "tcp", COMMAND_TUNNEL, "tcp", true },
+        { "start", COMMAND_START, NULL, true },
+        { "start-all", COMMAND_START_ALL, NULL, false },
+        { "run", COMMAND_RUN, NULL, false },
+        { "status", COMMAND_STATUS, NULL, false },
+        { "add", COMMAND_ADD, NULL, true },
+        { "remove", COMMAND_REMOVE, NULL, true },
+        { "reload", COMMAND_RELOAD, NULL, false },
+        { "list", COMMAND_LIST, NULL, false },
+        { "check", COMMAND_CHECK, NULL, false },
+        { "login", COMMAND_LOGIN, NULL, true },
+        { "version", COMMAND_VERSION, NULL, false },
+        { "help", COMMAND_HELP, NULL, true },
 };
 
 static int usage_error(char *sentence) {
@@ -210,6 +219,8 @@ static int check_arguments(const Options *o) {
 
         if (o->help || o->command == COMMAND_HELP || o->command == COMMAND_VERSION)
                 return 0;
+        if (o->command == COMMAND_LOGIN && o->n_arguments != 1)
+                return usage_error(strdup("'login' needs the token, or '-' to read it from standard input"));
         if ((takes_targets || takes_names) && o->n_arguments == 0)
                 return usage_error(
                         str_format("'%s' needs %s", o->command_name,

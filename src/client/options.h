@@ -20,6 +20,7 @@ typedef enum Command {
         COMMAND_ADD,    /* add TARGET…|NAME… */
         COMMAND_REMOVE, /* remove NAME… */
         COMMAND_RELOAD,
+        COMMAND_LOGIN, /* login TOKEN|- */
         COMMAND_VERSION,
         COMMAND_HELP, /* help [COMMAND] */
 } Command;

@@ -3,55 +3,20 @@
 
 #include <errno.h>
 
-#include "base/files.h"
 #include "base/str.h"
 #include "base/version.h"
+#include "ctl/ask.h"
 #include "ctl/show.h"
 #include "ctl/token-command.h"
-#include "net/local-request.h"
 
-#define CONTROL_GROUP "pgrok-admin"
 #define LABEL_LENGTH 12
 #define LIST_QUERY "?limit=10000" /* all that pgrokd tells at once */
-
-/* ---- asking pgrokd ---- */
-
-/* Without root it may be ours, or the system's one. */
-static char *find_socket(const CtlOptions *o) {
-        char *path;
-
-        if (o->socket)
-                return strdup(o->socket);
-        path = files_control_socket("pgrokd");
-        if (path && access(path, F_OK) == 0)
-                return path;
-        free(path);
-        return strdup("/run/pgrokd/control.sock");
-}
-
-/* Returns 0 with *RET, or -EIO: it was told. */
-static int ask(const CtlOptions *o, const char *method, const char *path, struct json_object *body,
-               LocalReply *ret) {
-        _cleanup_free_ char *socket = find_socket(o), *why = NULL;
-        int r = socket ? local_request(socket, method, path, body, ret) : -ENOMEM;
-
-        if (r < 0) {
-                why = local_request_explain(r, socket ? socket : "", "pgrokd", CONTROL_GROUP);
-                fprintf(stderr, "pgrokctl: %s\n", why ? why : strerror(-r));
-                return -EIO;
-        }
-        if (ret->status == 200)
-                return 0;
-        fprintf(stderr, "pgrokctl: %s\n", json_object_get_string(json_object_object_get(ret->json, "error")));
-        local_reply_done(ret);
-        return -EIO;
-}
 
 /* Asks and shows, in JSON as it came or with SHOW (NULL: there is nothing to show). */
 static int ask_and_show(const CtlOptions *o, const char *method, const char *path, struct json_object *body,
                         int (*show)(struct json_object *o)) {
         LocalReply reply;
-        int r = ask(o, method, path, body, &reply);
+        int r = ctl_ask(o, method, path, body, &reply);
 
         if (r < 0)
                 return EXIT_FAILURE;
@@ -124,7 +89,7 @@ static int run_verify(const CtlOptions *o, char **arguments _unused_) {
         LocalReply reply;
         size_t n;
 
-        if (ask(o, "GET", "/v1/verify", NULL, &reply) < 0)
+        if (ctl_ask(o, "GET", "/v1/verify", NULL, &reply) < 0)
                 return EXIT_FAILURE;
         faults = json_object_object_get(reply.json, "faults");
         n = json_object_is_type(faults, json_type_array) ? json_object_array_length(faults) : 0;

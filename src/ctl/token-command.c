@@ -4,13 +4,16 @@
 #include <errno.h>
 #include <gnutls/crypto.h>
 #include <json-c/json.h>
+#include <limits.h>
 
 #include "base/config-file.h"
 #include "base/str.h"
 #include "base/table.h"
+#include "ctl/ask.h"
 #include "ctl/commands.h"
 #include "ctl/token-file.h"
 #include "net/address.h"
+#include "net/pin.h"
 #include "proto/policy.h"
 
 #define TOKEN_BYTES 32
@@ -20,12 +23,14 @@
 /* The part of pgrokd's configuration that matters here. */
 typedef struct Setup {
         char *domain;
+        char *certificate;
         char *token_file;
         ConfigList tunnel_listen;
 } Setup;
 
 static const ConfigKey setup_keys[] = {
         CONFIG_KEY("server.domain", CONFIG_STRING, Setup, domain),
+        CONFIG_KEY("server.tls.certificate", CONFIG_STRING, Setup, certificate),
         CONFIG_KEY("server.auth.token_file", CONFIG_STRING, Setup, token_file,
                    .fallback = PGROK_CONFIG_DIR "/tokens"),
         CONFIG_KEY("server.tunnel_listen", CONFIG_STRING_LIST, Setup, tunnel_listen),
@@ -74,16 +79,70 @@ static char *make_line(const char *name, const char *hash, char **settings) {
         return line;
 }
 
-static void print_login(const Setup *s, const char *token) {
-        uint16_t port = TUNNEL_PORT;
-        char host[256] = "";
+/* What clients must know of the server: as it runs, or else as it is configured. */
+typedef struct Contact {
+        char host[HOST_NAME_MAX + 1];
+        uint16_t port;
+        char pin[PIN_TEXT_MAX]; /* "": its certificate is signed by others, or isn't known */
+        bool is_running;
+} Contact;
+
+static void contact_configured(const Setup *s, Contact *ret) {
         Address a;
 
+        *ret = (Contact){ .port = TUNNEL_PORT };
         if (s->tunnel_listen.n > 0 && address_parse(s->tunnel_listen.items[0], &a) >= 0)
-                port = address_port(&a);
-        if (!s->domain && gethostname(host, sizeof(host) - 1) < 0)
-                strcpy(host, "HOST");
-        printf("pgrok --server %s:%u PORT --token %s\n", s->domain ? s->domain : host, port, token);
+                ret->port = address_port(&a);
+        if (s->domain)
+                snprintf(ret->host, sizeof(ret->host), "%s", s->domain);
+        else if (gethostname(ret->host, sizeof(ret->host) - 1) < 0)
+                strcpy(ret->host, "HOST");
+}
+
+static uint16_t running_port(struct json_object *listeners) {
+        size_t n = json_object_is_type(listeners, json_type_array) ? json_object_array_length(listeners) : 0;
+        Address a;
+
+        for (size_t i = 0; i < n; i++) {
+                struct json_object *l = json_object_array_get_idx(listeners, i);
+
+                if (str_equal(json_object_get_string(json_object_object_get(l, "kind")), "tunnel") &&
+                    address_parse(json_object_get_string(json_object_object_get(l, "address")), &a) >= 0)
+                        return address_port(&a);
+        }
+        return 0;
+}
+
+/* Another server's word is none: the one that answers must be that of the configuration. */
+static void contact_running(const CtlOptions *o, const Setup *s, Contact *c) {
+        const char *domain, *pin;
+        LocalReply reply;
+        uint16_t port;
+
+        if (ctl_try(o, "/v1/status", &reply) < 0)
+                return;
+        domain = json_object_get_string(json_object_object_get(reply.json, "domain"));
+        if (domain && (!s->domain || streq(s->domain, domain))) {
+                pin = json_object_get_string(json_object_object_get(reply.json, "pin"));
+                port = running_port(json_object_object_get(reply.json, "listeners"));
+                c->is_running = true;
+                c->port = port > 0 ? port : c->port;
+                snprintf(c->host, sizeof(c->host), "%s", domain);
+                snprintf(c->pin, sizeof(c->pin), "%s", pin && !pin_check(pin) ? pin : "");
+        }
+        local_reply_done(&reply);
+}
+
+static void print_login(const CtlOptions *o, const Setup *s, const char *token) {
+        Contact c;
+
+        contact_configured(s, &c);
+        contact_running(o, s, &c);
+        printf("pgrok login --server %s:%u%s%s %s\n", c.host, c.port, *c.pin ? " --pin " : "", c.pin, token);
+        if (!c.is_running && !s->certificate)
+                fputs("pgrokctl: pgrokd isn't there to be asked for its pin: clients that don't trust its "
+                      "certificate need --pin or --ca-file too\n",
+                      stderr);
 }
 
 static int add(const CtlOptions *o, const Setup *s, const char *name, char **settings) {
@@ -104,7 +163,7 @@ static int add(const CtlOptions *o, const Setup *s, const char *name, char **set
         if (o->json)
                 printf("{\"name\":\"%s\",\"token\":\"%s\"}\n", name, token);
         else
-                print_login(s, token);
+                print_login(o, s, token);
         return EXIT_SUCCESS;
 }
 

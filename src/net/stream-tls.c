@@ -186,25 +186,39 @@ static char *explain_alert(gnutls_alert_description_t alert) {
         }
 }
 
+/* A certificate that we don't take. Owned by the caller, or NULL. */
+static char *stream_tls_explain_certificate(StreamTls *t) {
+        unsigned status = gnutls_session_get_verify_cert_status(t->session);
+        char pin_text[PIN_TEXT_MAX] = "unknown";
+        gnutls_datum_t text = {};
+        char *why = NULL;
+        Pin pin;
+
+        if (tls_peer_pin(t->session, &pin) >= 0)
+                pin_format(&pin, pin_text);
+        if (tls_is_pinned(t->session))
+                return str_format("The certificate of %s has another key than the pinned one: its pin is %s",
+                                  t->host, pin_text);
+        if (gnutls_certificate_verification_status_print(status, GNUTLS_CRT_X509, &text, 0) >= 0)
+                why = str_format("The certificate of %s is refused: %s Its pin is %s", t->host,
+                                 str_trim((char *) text.data), pin_text);
+        gnutls_free(text.data);
+        return why;
+}
+
 /* Says why the handshake failed as helpfully as GnuTLS lets us. */
 static void stream_tls_set_why(StreamTls *t, int gnutls_error) {
-        gnutls_datum_t text = {};
 
         free(t->why);
         t->why = NULL;
-        if (gnutls_error == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR &&
-            gnutls_certificate_verification_status_print(gnutls_session_get_verify_cert_status(t->session),
-                                                         GNUTLS_CRT_X509, &text, 0) >= 0)
-                t->why = str_format("The certificate of %s is refused: %s", t->host, (char*) text.data);
+        if (t->client && tls_errno(gnutls_error) == -EKEYREJECTED)
+                t->why = stream_tls_explain_certificate(t);
         else if (gnutls_error == GNUTLS_E_FATAL_ALERT_RECEIVED)
                 t->why = explain_alert(gnutls_alert_get(t->session));
         else if (gnutls_error == GNUTLS_E_UNEXPECTED_PACKET)
                 t->why = strdup("TLS: the other side doesn't speak TLS (is the port right?)");
         else if (gnutls_error != GNUTLS_E_PULL_ERROR && gnutls_error != GNUTLS_E_PUSH_ERROR)
                 t->why = str_format("TLS: %s", gnutls_strerror(gnutls_error));
-        gnutls_free(text.data);
-        if (t->why)
-                str_trim(t->why);
 }
 
 /* Whether GnuTLS, which returned R in the I-th attempt, is to be asked again. */
@@ -324,7 +338,7 @@ static ssize_t stream_tls_read(Stream *s, void *data, size_t n) {
         if (k <= 0)
                 return k;
         while (k > 0 && got < n && (got == 0 || stream_tls_has_input(t))) {
-                k = stream_tls_receive(t, (uint8_t*) data + got, n - got);
+                k = stream_tls_receive(t, (uint8_t *) data + got, n - got);
                 got += k > 0 ? (size_t) k : 0;
         }
         stream_tls_remember(t);
@@ -431,7 +445,7 @@ static StreamTls *stream_tls_alloc(Worker *w, unsigned flags) {
 
         if (!t)
                 return NULL;
-        t->stream = (Stream) { .ops = &stream_tls_ops, .worker = w };
+        t->stream = (Stream){ .ops = &stream_tls_ops, .worker = w };
         t->socket.fd = -1;
         t->ready.run = on_stream_tls_ready;
         t->flags = flags;

@@ -15,7 +15,8 @@
 #define TLS_PRIORITY                                                                        \
         "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:" \
         "+CHACHA20-POLY1305:-RSA:-DHE-RSA:%SERVER_PRECEDENCE"
-#define TLS_PRIORITY_X25519 TLS_PRIORITY ":-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-SECP521R1"
+#define TLS_PRIORITY_X25519 \
+        TLS_PRIORITY ":-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-SECP521R1"
 
 #define PEER_NAME_MAX 255
 
@@ -30,8 +31,12 @@ struct TlsServer {
         const char *const *alpn; /* borrowed for ever; ends with NULL */
 };
 
+typedef enum TlsTrust { TRUST_CA, TRUST_PIN, TRUST_ANY } TlsTrust;
+
 struct TlsClient {
         atomic_uint n_refs;
+        TlsTrust trust;
+        Pin pin;                                      /* with TRUST_PIN */
         gnutls_priority_t priority, priority_x25519;  /* owned */
         gnutls_certificate_credentials_t credentials; /* owned */
         pthread_mutex_t lock;                         /* for what follows */
@@ -131,6 +136,27 @@ bool tls_server_requires_client(const TlsServer *t) {
         return t->requires_client;
 }
 
+static int own_pin(const gnutls_datum_t *der, Pin *ret) {
+        gnutls_x509_crt_t crt;
+        int r;
+
+        if (gnutls_x509_crt_init(&crt) < 0)
+                return -ENOMEM;
+        r = gnutls_x509_crt_import(crt, der, GNUTLS_X509_FMT_DER) < 0 ? -EBADMSG : 0;
+        if (r >= 0)
+                r = gnutls_x509_crt_check_issuer(crt, crt) ? pin_of_certificate(crt, ret) : -ENOENT;
+        gnutls_x509_crt_deinit(crt);
+        return r;
+}
+
+int tls_server_own_pin(const TlsServer *t, Pin *ret) {
+        gnutls_datum_t der;
+
+        if (!t->credentials || gnutls_certificate_get_crt_raw(t->credentials, 0, 0, &der) < 0)
+                return -ENOENT;
+        return own_pin(&der, ret);
+}
+
 int tls_server_new_select(TlsServer **ret, TlsSelectFn select, void *userdata, const char *const *alpn) {
         TlsServer *t = NULL;
         int r = tls_server_new(&t, alpn);
@@ -169,7 +195,7 @@ static int set_alpn(gnutls_session_t session, const char *const *alpn) {
         unsigned n = 0;
 
         for (; alpn && alpn[n] && n < ALPN_MAX; n++)
-                protocols[n] = (gnutls_datum_t) { (unsigned char*) alpn[n], (unsigned) strlen(alpn[n]) };
+                protocols[n] = (gnutls_datum_t){ (unsigned char *) alpn[n], (unsigned) strlen(alpn[n]) };
         return n > 0 ? gnutls_alpn_set_protocols(session, protocols, n, GNUTLS_ALPN_SERVER_PRECEDENCE) : 0;
 }
 
@@ -200,7 +226,7 @@ static int on_client_hello(gnutls_session_t session) {
 static void ask_for_certificate(gnutls_session_t session) {
         static gnutls_typed_vdata_st purpose = {
                 .type = GNUTLS_DT_KEY_PURPOSE_OID,
-                .data = (unsigned char*) GNUTLS_KP_TLS_WWW_CLIENT,
+                .data = (unsigned char *) GNUTLS_KP_TLS_WWW_CLIENT,
         };
 
         gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
@@ -287,13 +313,14 @@ static int load_trust(TlsClient *t, const char *ca_file, char **ret_why) {
         return load_cas(t->credentials, ca_file, ret_why);
 }
 
-int tls_client_new(TlsClient **ret, const char *ca_file, char **ret_why) {
+static int client_new(TlsClient **ret, TlsTrust trust) {
         _cleanup_(tls_client_unrefp) TlsClient *t = new0(TlsClient, 1);
         int r;
 
         if (!t)
                 return -ENOMEM;
         t->n_refs = 1;
+        t->trust = trust;
         pthread_mutex_init(&t->lock, NULL);
         r = gnutls_priority_init(&t->priority, TLS_PRIORITY, NULL);
         if (r >= 0)
@@ -302,11 +329,32 @@ int tls_client_new(TlsClient **ret, const char *ca_file, char **ret_why) {
                 r = gnutls_certificate_allocate_credentials(&t->credentials);
         if (r < 0)
                 return tls_errno(r);
-        r = load_trust(t, ca_file, ret_why);
+        *ret = TAKE_PTR(t);
+        return 0;
+}
+
+int tls_client_new(TlsClient **ret, const char *ca_file, char **ret_why) {
+        _cleanup_(tls_client_unrefp) TlsClient *t = NULL;
+        int r = client_new(&t, TRUST_CA);
+
+        if (r >= 0)
+                r = load_trust(t, ca_file, ret_why);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(t);
         return 0;
+}
+
+int tls_client_new_pinned(TlsClient **ret, const Pin *pin) {
+        int r = client_new(ret, TRUST_PIN);
+
+        if (r >= 0)
+                (*ret)->pin = *pin;
+        return r;
+}
+
+int tls_client_new_trusting(TlsClient **ret) {
+        return client_new(ret, TRUST_ANY);
 }
 
 int tls_client_set_certificate(TlsClient *t, const char *certificate, const char *key, char **ret_why) {
@@ -355,9 +403,36 @@ unsigned tls_client_flags(TlsClient *t, const char *host) {
 
         /* Each more share is a key made for nothing, none that the peer has a round trip more. Old Go servers
          * have P-256 only. */
-        return GNUTLS_CLIENT | (group == GNUTLS_GROUP_X25519 || group == GNUTLS_GROUP_SECP256R1
-                                        ? GNUTLS_KEY_SHARE_TOP
-                                        : GNUTLS_KEY_SHARE_TOP2);
+        return GNUTLS_CLIENT |
+               (group == GNUTLS_GROUP_X25519 || group == GNUTLS_GROUP_SECP256R1 ? GNUTLS_KEY_SHARE_TOP
+                                                                                : GNUTLS_KEY_SHARE_TOP2);
+}
+
+int tls_peer_pin(gnutls_session_t session, Pin *ret) {
+        unsigned n = 0;
+        const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &n);
+
+        return n > 0 ? pin_of_der(&chain[0], ret) : -ENOENT;
+}
+
+bool tls_is_pinned(gnutls_session_t session) {
+        const TlsClient *t = gnutls_session_get_ptr(session);
+
+        return t->trust == TRUST_PIN;
+}
+
+static int on_verify_pin(gnutls_session_t session) {
+        const TlsClient *t = gnutls_session_get_ptr(session);
+        Pin pin;
+
+        return tls_peer_pin(session, &pin) >= 0 && pin_equals(&pin, &t->pin) ? 0 : GNUTLS_E_CERTIFICATE_ERROR;
+}
+
+static void set_verification(TlsClient *t, gnutls_session_t session, const char *host) {
+        if (t->trust == TRUST_CA)
+                gnutls_session_set_verify_cert(session, host, 0);
+        else if (t->trust == TRUST_PIN)
+                gnutls_session_set_verify_function(session, on_verify_pin);
 }
 
 int tls_client_setup(TlsClient *t, gnutls_session_t session, const char *host, const char *const *alpn) {
@@ -374,7 +449,7 @@ int tls_client_setup(TlsClient *t, gnutls_session_t session, const char *host, c
                 r = gnutls_server_name_set(session, GNUTLS_NAME_DNS, host, strlen(host));
         if (r < 0)
                 return tls_errno(r);
-        gnutls_session_set_verify_cert(session, host, 0);
+        set_verification(t, session, host);
 
         pthread_mutex_lock(&t->lock);
         if (t->ticket.data &&

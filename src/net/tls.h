@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/macro.h"
+#include "net/pin.h"
 
 typedef struct TlsServer TlsServer;
 typedef struct TlsClient TlsClient;
@@ -37,6 +38,12 @@ TlsServer *tls_server_unref(TlsServer *t); /* NULL; takes NULL */
 /* CA_FILE: PEM certificates to trust instead of the system's, or NULL. Returns as above. */
 int tls_client_new(TlsClient **ret, const char *ca_file, char **ret_why);
 
+/* The server is known by its key, whoever has signed its certificate, for whatever name and time. */
+int tls_client_new_pinned(TlsClient **ret, const Pin *pin);
+
+/* Any server will do: whoever is in between reads along. */
+int tls_client_new_trusting(TlsClient **ret);
+
 /* What to show to servers that ask for a certificate (PEM files). T has no connection yet. Returns as
  * above. */
 int tls_client_set_certificate(TlsClient *t, const char *certificate, const char *key, char **ret_why);
@@ -60,15 +67,25 @@ void tls_client_remember(TlsClient *t, gnutls_session_t session, const char *hos
  * -ENOMEM. Only where a certificate is required. */
 int tls_peer_name(gnutls_session_t session, char **ret_name);
 
+/* The pin of the certificate that SESSION's server has shown. Returns 0 or a negative errno. */
+int tls_peer_pin(gnutls_session_t session, Pin *ret);
+
+/* Is SESSION, a client's, one that knows its server by a pin? */
+bool tls_is_pinned(gnutls_session_t session);
+
 /* The name in the hello of SESSION's peer, in lower case, to SIZE bytes at RET; "" for none, or a longer
  * one. */
 void tls_asked_name(gnutls_session_t session, char *ret, size_t size);
 bool tls_server_requires_client(const TlsServer *t);
+
+/* The pin of T's certificate if that signs itself, so that clients have nothing else to trust it by. T is of
+ * tls_server_new_files(). Returns 0, or -ENOENT if it doesn't. */
+int tls_server_own_pin(const TlsServer *t, Pin *ret);
 
 /* Converts what GnuTLS returned: 0 for success, -EAGAIN, -ENOMEM, -ENOENT (file), -EKEYREJECTED
  * (certificate), -EPROTONOSUPPORT (ALPN), -ECONNRESET, -ECONNABORTED (end without close_notify), else
  * -EPROTO. */
 int tls_errno(int gnutls_error);
 
-DEFINE_CLEANUP(TlsServer*, tls_server_unref);
-DEFINE_CLEANUP(TlsClient*, tls_client_unref);
+DEFINE_CLEANUP(TlsServer *, tls_server_unref);
+DEFINE_CLEANUP(TlsClient *, tls_client_unref);

@@ -92,6 +92,14 @@ static struct json_object *describe_list(const char *name, struct json_object *l
 
 /* ---- status ---- */
 
+/* What a client knows us by whose CAs don't: only where the certificate signs itself. */
+static void put_pin(struct json_object *o, const TlsServer *tls) {
+        char text[PIN_TEXT_MAX];
+        Pin pin;
+
+        put_string(o, "pin", tls_server_own_pin(tls, &pin) >= 0 ? pin_format(&pin, text) : NULL);
+}
+
 static struct json_object *describe_listeners(const Server *s) {
         static const char *const kinds[LISTEN_KIND_MAX] = {
                 [LISTEN_HTTP] = "http",
@@ -125,7 +133,7 @@ static struct json_object *describe_limits(const ServerConfig *c) {
 }
 
 static void on_collect_status(Shard *sh, void *part, const void *userdata _unused_) {
-        *(uint64_t*) part = sh->n_visitors;
+        *(uint64_t *) part = sh->n_visitors;
 }
 
 static void on_status(Server *s, void *parts, unsigned n, void *userdata) {
@@ -142,6 +150,7 @@ static void on_status(Server *s, void *parts, unsigned n, void *userdata) {
         put_number(o, "uptime", (clock_usec() - s->started_usec) / USEC_PER_SEC);
         put_string(o, "domain", s->snapshot->config->domain);
         json_object_object_add(o, "listeners", describe_listeners(s));
+        put_pin(o, s->snapshot->tunnel_tls);
         put_number(o, "clients", counts.clients);
         put_number(o, "tunnels", counts.tunnels);
         put_number(o, "connections", sum);

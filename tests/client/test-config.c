@@ -177,6 +177,11 @@ static void test_an_unknown_transport_is_refused(void **state) {
         assert_refused(*state, "client.transport must be auto, mux or classic");
 }
 
+static void test_a_pin_is_checked(void **state) {
+        write_file(*state, "a.conf", "client: { pin = \"sha256:12\"; };");
+        assert_refused(*state, "must be sha256: and 64 hex digits, as `pgrokctl token add' prints it");
+}
+
 static void test_no_connection_and_too_many_are_refused(void **state) {
         write_file(*state, "a.conf", "client: { connections = 0; };");
         assert_refused(*state, "client.connections must be from 1 to 64");
@@ -391,6 +396,7 @@ int main(void) {
                 TEST(test_headers_are_for_http),
                 TEST(test_a_port_without_tcp_is_refused),
                 TEST(test_an_unknown_transport_is_refused),
+                TEST(test_a_pin_is_checked),
                 TEST(test_no_connection_and_too_many_are_refused),
                 TEST(test_a_server_is_needed),
                 TEST(test_targets_become_tunnels),

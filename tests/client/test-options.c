@@ -106,6 +106,8 @@ static void test_bad_usage_is_refused(void **state _unused_) {
                 "pgrok --no-such-option 80",
                 "pgrok --subdomain",
                 "pgrok login",
+                "pgrok login a b",
+                "pgrok login --subdomain x word",
                 "pgrok serve",
                 "pgrok http",
                 "pgrok start",

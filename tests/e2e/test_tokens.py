@@ -30,7 +30,7 @@ def set_up(place):
 def test_a_token_that_was_added_lets_its_client_in(place):
     tokens, config, where = set_up(place)
     login = token(place, *where, "add", "alice").stdout
-    secret = re.fullmatch(r"pgrok --server tunnel\.test:\d+ PORT --token ([0-9a-f]{64})\n", login)[1]
+    secret = re.fullmatch(r"pgrok login --server tunnel\.test:\d+ ([0-9a-f]{64})\n", login)[1]
     assert f"alice  sha256:{hashlib.sha256(secret.encode()).hexdigest()}\n" in tokens.read_text()
     assert secret not in tokens.read_text()
     server = place.server(dev=False, config=config)
