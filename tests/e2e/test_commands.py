@@ -95,6 +95,7 @@ def test_the_examples_are_right(place, change):
         text = change((TOP / "etc" / name).read_text())
         for there, here in files.items():
             text = text.replace(f"/etc/pgrok/{there}", str(here))
+        text = text.replace("/var/lib/acme", str(place.folder))
         place.write(name, text.replace("/etc/pgrok/", f"{place.folder}/").replace("# token_file", "token_file"))
     for program, *check in ((PGROKD, "--check", "--domain", "tunnel.test", "--tls-certificate", certificate,
                              "--tls-key", key), (PGROK, "check")):

@@ -2,6 +2,7 @@
 """Peers that send without end, stop reading, or leave in the middle: others must not feel it, and the server
 must let go."""
 
+import contextlib
 import select
 import socket
 import ssl
@@ -122,8 +123,9 @@ def test_a_flood_of_requests_for_tunnels_costs_no_memory(place):
     threading.Thread(target=drain, daemon=True).start()
     before = server.memory()
     end = time.monotonic() + 4
-    while time.monotonic() < end:
-        hand.send_bytes(flood)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # on a busy machine the drain is too slow
+        while time.monotonic() < end:
+            hand.send_bytes(flood)
     grown = server.memory("VmHWM") - before
     assert SANITIZED or grown < 4 << 20, f"grew by {grown >> 10} KiB"
 
