@@ -117,7 +117,7 @@ def authority(place, http_port):
     config = place.write("pebble.json", json.dumps({"pebble": {
         "listenAddress": f"127.0.0.1:{port}", "certificate": str(certificate), "privateKey": str(key),
         "httpPort": http_port, "tlsPort": 1}}))
-    env = {**place.env, "PEBBLE_VA_NOSLEEP": "1", "PEBBLE_AUTHZREUSE": "0"}
+    env = {**place.env, "PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0", "PEBBLE_AUTHZREUSE": "0"}
     pebble = place.keep(Program(PEBBLE, "-config", config, "-dnsserver", f"127.0.0.1:{names.port}", env=env))
     wait_until_open(pebble.process, ("127.0.0.1", port))
     return f"https://localhost:{port}/dir", certificate
