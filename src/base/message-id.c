@@ -17,7 +17,7 @@ static const struct {
         { "webhook", "97df7ca1014543abb1d4d8d6519edef0" },    /* pgrokd */
         { "tunnel", "5fadd73517e44db1be675289c5dc64f7" },     /* both */
         { "connection", "db73f12f170a4b64a7814a6440a828aa" }, /* both */
-        { "request", "f60c9d77fc5e41ff8e8a1788889c4b49" },    /* pgrokd */
+        { "request", "f60c9d77fc5e41ff8e8a1788889c4b49" },    /* both */
         { "online", "95924e941e19487d9d89ef95092d6766" },     /* pgrok */
         { "offline", "a2685f0b761449648d097de951512910" },    /* pgrok */
         { "error", "cdef21989ab74892959074b65131f4ce" },      /* pgrok */

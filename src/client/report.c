@@ -180,6 +180,58 @@ void report_connection(Report *r, const ReportConnection *connection) {
                 report_connection_log(connection);
 }
 
+static void report_request_json(Report *r, const ReportRequest *q) {
+        json_object *event = event_new("request");
+
+        add_string(event, "name", q->name);
+        add_string(event, "url", q->url);
+        add_string(event, "visitor", q->visitor);
+        add_string(event, "method", q->method);
+        add_string(event, "path", q->path);
+        if (q->status > 0)
+                add_number(event, "status", q->status);
+        add_seconds(event, "duration", q->duration_usec);
+        add_number(event, "bytes_in", q->in_bytes);
+        add_number(event, "bytes_out", q->out_bytes);
+        add_string(event, "error", q->error);
+        add_json(r, event);
+}
+
+/* PATH_LENGTH: how much of the path is told. */
+static char *request_text(const ReportRequest *q, size_t path_length) {
+        char status[16] = "no answer";
+
+        if (q->status > 0)
+                snprintf(status, sizeof(status), "%u", q->status);
+        return str_format("Request %s %s %.*s, %s, %.3f s%s%s", q->url, q->method, (int) path_length, q->path,
+                          status, (double) q->duration_usec / USEC_PER_SEC_DOUBLE, q->error ? ": " : "",
+                          q->error ? q->error : "");
+}
+
+static void report_request_log(const ReportRequest *q) {
+        _cleanup_free_ char *text = request_text(q, MIN(strcspn(q->path, "?"), (size_t) TEXT_BYTES_MAX));
+        _cleanup_free_ char *status = q->status > 0 ? str_format("%u", q->status) : NULL;
+        _cleanup_free_ char *usec = str_format("%llu", (unsigned long long) q->duration_usec);
+        _cleanup_free_ char *in = str_format("%llu", (unsigned long long) q->in_bytes);
+        _cleanup_free_ char *out = str_format("%llu", (unsigned long long) q->out_bytes);
+
+        log_struct(q->error ? LOG_WARNING : LOG_INFO,
+                   LOG_FIELDS({ "PGROK_EVENT", "request" }, { "PGROK_TUNNEL", q->url },
+                              { "PGROK_VISITOR", q->visitor }, { "PGROK_STATUS", status },
+                              { "PGROK_DURATION_USEC", usec }, { "PGROK_BYTES_IN", in },
+                              { "PGROK_BYTES_OUT", out }),
+                   "%s", text ? text : "Request");
+}
+
+void report_request(Report *r, const ReportRequest *request) {
+        if (r->mode == REPORT_JSON)
+                report_request_json(r, request);
+        else if (r->mode == REPORT_TEXT)
+                add_text(r, request_text(request, strnlen(request->path, TEXT_BYTES_MAX)));
+        else if (log_is_on(request->error ? LOG_WARNING : LOG_INFO))
+                report_request_log(request);
+}
+
 void report_offline(Report *r, const char *reason, uint64_t retry_usec) {
         double seconds = (double) retry_usec / USEC_PER_SEC_DOUBLE;
 

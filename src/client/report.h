@@ -35,6 +35,21 @@ typedef struct ReportConnection {
         const char *error;  /* or NULL */
 } ReportConnection;
 
+/* A request of an http tunnel that was answered, or will not be. All strings are borrowed. The log doesn't
+ * get the query of its path, which may hold a secret. */
+typedef struct ReportRequest {
+        const char *name; /* of the tunnel */
+        const char *url;
+        const char *visitor; /* "ip:port", as the server says */
+        const char *method;
+        const char *path; /* as it came, with its query */
+        unsigned status;  /* 0: there was no answer */
+        uint64_t duration_usec;
+        uint64_t in_bytes; /* heads and bodies */
+        uint64_t out_bytes;
+        const char *error; /* or NULL */
+} ReportRequest;
+
 typedef struct ReportTunnel {
         const char *name;
         const char *url;
@@ -45,8 +60,9 @@ typedef struct ReportTunnel {
 void report_online(Report *r, const char *server);
 void report_tunnel(Report *r, const ReportTunnel *tunnel);
 
-/* There may be many at once, so this one is told by report_flush(), or with what is told next. */
+/* There may be many at once, so these are told by report_flush(), or with what is told next. */
 void report_connection(Report *r, const ReportConnection *connection);
+void report_request(Report *r, const ReportRequest *request);
 void report_flush(Report *r);
 
 void report_offline(Report *r, const char *reason, uint64_t retry_usec);

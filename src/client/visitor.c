@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "base/str.h"
+#include "client/capture.h"
 #include "client/error-page.h"
 #include "client/local-dial.h"
 #include "net/linger.h"
@@ -26,6 +27,7 @@ struct Visitor {
         LocalDial *dial;            /* owned */
         Relay *relay;               /* owned */
         Linger *linger;             /* owned */
+        Capture *capture;           /* owned, or NULL: of an http tunnel whose requests are told */
         const TunnelConfig *config; /* borrowed */
         char *url;                  /* owned */
         char *address;              /* owned */
@@ -50,6 +52,8 @@ static void visitor_finish(Visitor *v) {
         };
 
         v->is_over = true;
+        if (v->capture)
+                capture_end(v->capture, v->error);
         report_connection(v->report, &connection);
         v->done(v, v->userdata);
 }
@@ -68,15 +72,38 @@ static void on_visitor_lingered(Linger *l _unused_, void *userdata) {
         visitor_finish(v);
 }
 
+static bool visitor_is_http(const Visitor *v) {
+        return str_skip_prefix(v->url, "http:") || str_skip_prefix(v->url, "https:");
+}
+
+/* Has the requests that wait for an answer get PAGE. */
+static void visitor_capture_refusal(Visitor *v, const char *page) {
+        Buffer *head = v->head ? v->head : buffer_get(&v->leg->worker->buffers);
+
+        v->head = head;
+        if (!head)
+                return;
+        if (buffer_room(head) > 0) {
+                ssize_t n = stream_read(v->leg, buffer_tail(head), buffer_room(head));
+
+                buffer_produce(head, n > 0 ? (size_t) n : 0);
+        }
+        if (buffer_length(head) > 0)
+                capture_tap.passed(v->capture, RELAY_A, (const char *) buffer_head(head),
+                                   buffer_length(head));
+        capture_tap.passed(v->capture, RELAY_B, page, strlen(page));
+}
+
 /* The local service can't be reached. */
 static void visitor_refuse(Visitor *v, const char *why) {
-        bool is_http = str_skip_prefix(v->url, "http:") || str_skip_prefix(v->url, "https:");
         char local[TARGET_TEXT_MAX];
         _cleanup_free_ char *page = NULL;
 
         v->error = strdup(why);
-        if (is_http)
+        if (visitor_is_http(v))
                 page = error_page_new(v->url, target_format(&v->config->target, local), why);
+        if (page && v->capture)
+                visitor_capture_refusal(v, page);
         if (page && linger_new(&v->linger, TAKE_PTR(v->leg), page, strlen(page), on_visitor_lingered, v) >= 0)
                 return;
         visitor_abort(v);
@@ -117,7 +144,11 @@ static void on_visitor_relayed(Relay *r _unused_, const RelayResult *result, voi
 }
 
 static int visitor_relay(Visitor *v) {
-        RelayOptions options = { .a_head = v->head };
+        RelayOptions options = {
+                .a_head = v->head,
+                .tap = v->capture ? &capture_tap : NULL,
+                .tap_userdata = v->capture,
+        };
         int r = relay_new(&v->relay, v->leg, v->local, &options, on_visitor_relayed, v);
 
         if (r >= 0)
@@ -144,11 +175,29 @@ static void on_visitor_dialed(LocalDial *d _unused_, int fd, const char *why, vo
                 visitor_refuse(v, strerror(-r));
 }
 
+static int visitor_init_capture(Visitor *v, ReadyItem *told) {
+        CaptureOrigin origin = {
+                .name = v->config->name,
+                .url = v->url,
+                .visitor = v->address,
+                .report = v->report,
+                .worker = v->leg->worker,
+                .told = told,
+        };
+
+        return told && visitor_is_http(v) ? capture_new(&v->capture, &origin) : 0;
+}
+
 static int visitor_init(Visitor *v, const VisitorOrigin *origin) {
+        int r;
+
         v->url = strdup(origin->url);
         v->address = strdup(origin->address);
         if (!v->url || !v->address)
                 return -ENOMEM;
+        r = visitor_init_capture(v, origin->told);
+        if (r < 0)
+                return r;
         stream_set_callback(v->leg, NULL, NULL);
         stream_set_events(v->leg, 0);
         return local_dial_new(&v->dial, v->leg->worker, &v->config->target, on_visitor_dialed, v);
@@ -164,7 +213,7 @@ int visitor_new(Visitor **ret, const VisitorOrigin *origin, Report *report, Visi
                 stream_reset(origin->stream);
                 return -ENOMEM;
         }
-        *v = (Visitor) {
+        *v = (Visitor){
                 .leg = origin->stream,
                 .head = origin->head,
                 .config = origin->config,
@@ -188,6 +237,7 @@ Visitor *visitor_free(Visitor *v) {
         local_dial_free(v->dial);
         relay_free(v->relay);
         linger_free(v->linger);
+        capture_free(v->capture);
         buffer_put(NULL, v->head);
         free(v->url);
         free(v->address);

@@ -17,6 +17,8 @@ typedef struct VisitorOrigin {
         const TunnelConfig *config; /* borrowed; outlives the visitor */
         const char *url;            /* borrowed for the call: of the tunnel, as the server wrote it */
         const char *address;        /* borrowed for the call: "ip:port" of the visitor */
+        ReadyItem *told; /* borrowed: run at the end of a turn in which a request was reported; NULL: none
+                            is */
 } VisitorOrigin;
 
 /* REPORT is borrowed; outlives the visitor. DONE is called once, never before this returns; it must free the

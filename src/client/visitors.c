@@ -88,6 +88,7 @@ static int entry_start(VisitorEntry *e) {
                 .config = config,
                 .url = e->url,
                 .address = e->address,
+                .told = v->report->mode == REPORT_LOG ? NULL : &v->told,
         };
         return visitor_new(&e->visitor, &origin, v->report, on_visitor_done, e);
 }

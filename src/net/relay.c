@@ -12,8 +12,8 @@
  *
  * The relay is done when both directions are DONE or BROKEN, or when a source fails.
  *
- * With a filter bytes are judged before they move, where they are with the source, or else in `input'. What
- * was admitted then goes the way that all go without one. */
+ * A tap sees all bytes where the sink takes them. With a filter bytes are judged before they move, where they
+ * are with the source, or else in `input'. What was admitted then goes the way that all go without one. */
 
 #define RELAY_BURST_BYTES (256U * 1024) /* that a direction moves at one event; about so many */
 #define RELAY_BURST_READS 4
@@ -31,10 +31,11 @@ typedef enum DirectionState {
 } DirectionState;
 
 typedef struct Direction {
-        Stream *from, *to; /* borrowed */
-        Buffer *buffer;    /* owned; bytes read and not written, or NULL */
-        Buffer *input;     /* owned; bytes read and not let through or not taken, or NULL */
-        uint64_t admitted; /* how many of the bytes that are next the filter lets through */
+        Stream *from, *to;  /* borrowed */
+        const Relay *relay; /* that it is one of */
+        Buffer *buffer;     /* owned; bytes read and not written, or NULL */
+        Buffer *input;      /* owned; bytes read and not let through or not taken, or NULL */
+        uint64_t admitted;  /* how many of the bytes that are next the filter lets through */
         DirectionState state;
         bool wants_more; /* the filter can't decide about `input' yet */
         bool held;       /* the filter lets nothing through now */
@@ -61,6 +62,8 @@ struct Relay {
         bool has_rates;
         const RelayFilter *filter; /* borrowed, or NULL */
         void *filter_userdata;     /* borrowed */
+        const RelayTap *tap;       /* borrowed, or NULL */
+        void *tap_userdata;        /* borrowed */
         bool resumed;              /* A's direction is to be run, whatever the event was */
         Timer *throttle;           /* owned; the first time that a rate makes it wait */
         RelayDoneFn done;
@@ -73,6 +76,19 @@ static BufferPool *direction_pool(Direction *d) {
         return &d->from->worker->buffers;
 }
 
+static RelaySide direction_side(const Relay *r, const Direction *d) {
+        return d == &r->a_to_b ? RELAY_A : RELAY_B;
+}
+
+/* The sink has taken N bytes at DATA. */
+static void direction_count(Direction *d, const void *data, size_t n) {
+        const Relay *r = d->relay;
+
+        d->bytes += n;
+        if (r->tap)
+                r->tap->passed(r->tap_userdata, direction_side(r, d), data, n);
+}
+
 /* Writes what waits. Returns 0 when nothing is left, -EAGAIN, or the sink's error. */
 static int direction_write(Direction *d) {
         while (d->buffer) {
@@ -80,7 +96,7 @@ static int direction_write(Direction *d) {
 
                 if (k < 0)
                         return (int) k;
-                d->bytes += (uint64_t) k;
+                direction_count(d, buffer_head(d->buffer), (size_t) k);
                 buffer_consume(d->buffer, (size_t) k);
                 if (buffer_length(d->buffer) == 0)
                         d->buffer = buffer_put(direction_pool(d), d->buffer);
@@ -120,7 +136,7 @@ static int direction_pass(Direction *d, size_t max) {
                 d->blocked = k == -EAGAIN;
                 return d->blocked ? -EAGAIN : -EPIPE;
         }
-        d->bytes += (uint64_t) k;
+        direction_count(d, p, (size_t) k);
         d->credit -= (size_t) k;
         stream_consume(d->from, (size_t) k);
         return 1;
@@ -139,7 +155,7 @@ static int direction_read_into(Direction *d, size_t max) {
         stream_commit(d->to, k > 0 ? (size_t) k : 0);
         if (k <= 0)
                 return (int) k;
-        d->bytes += (uint64_t) k;
+        direction_count(d, p, (size_t) k);
         d->credit -= (size_t) k;
         return 1;
 }
@@ -151,10 +167,6 @@ static int direction_transfer(Direction *d, size_t max) {
 }
 
 /* ---- the filter ---- */
-
-static RelaySide direction_side(const Relay *r, const Direction *d) {
-        return d == &r->a_to_b ? RELAY_A : RELAY_B;
-}
 
 static Direction *relay_direction(Relay *r, RelaySide from) {
         return from == RELAY_A ? &r->a_to_b : &r->b_to_a;
@@ -178,7 +190,7 @@ static int direction_pass_input(Direction *d, size_t max) {
                 d->blocked = k == -EAGAIN;
                 return d->blocked ? -EAGAIN : -EPIPE;
         }
-        d->bytes += (uint64_t) k;
+        direction_count(d, buffer_head(d->input), (size_t) k);
         d->credit -= (size_t) k;
         direction_consume(d, (size_t) k);
         return 1;
@@ -243,7 +255,7 @@ static ssize_t direction_ask(Relay *r, Direction *d, const uint8_t *p, size_t n,
         while (done < n) {
                 size_t taken = 0;
                 int64_t e = r->filter->judge(r->filter_userdata, direction_side(r, d),
-                                             (const char*) p + done, n - done, out, &taken);
+                                             (const char *) p + done, n - done, out, &taken);
 
                 if (e == 0)
                         done += taken;
@@ -418,6 +430,8 @@ static int direction_end(Relay *r, Direction *d) {
 
         if (e < 0)
                 return e;
+        if (r->tap)
+                r->tap->ended(r->tap_userdata, direction_side(r, d));
         if (d == &r->a_to_b && r->withhold_usec > 0) {
                 e = timer_new_after(&r->withhold, d->from->worker, r->withhold_usec, on_relay_withheld, r);
                 if (e >= 0)
@@ -644,12 +658,14 @@ int relay_new(Relay **ret, Stream *a, Stream *b, const RelayOptions *options, Re
 
         if (!r)
                 return -ENOMEM;
-        *r = (Relay) {
-                .a_to_b = { .from = a, .to = b },
-                .b_to_a = { .from = b, .to = a },
+        *r = (Relay){
+                .a_to_b = { .from = a, .to = b, .relay = r },
+                .b_to_a = { .from = b, .to = a, .relay = r },
                 .withhold_usec = options->withhold_a_end_usec,
                 .filter = options->filter,
                 .filter_userdata = options->filter_userdata,
+                .tap = options->tap,
+                .tap_userdata = options->tap_userdata,
                 .done = done,
                 .userdata = userdata,
         };

@@ -32,6 +32,13 @@ typedef struct RelayFilter {
         int (*ended)(void *userdata, RelaySide from);
 } RelayFilter;
 
+/* Looks on. What it is shown has been taken by the other side, and is borrowed for the call; it changes
+ * nothing and delays nothing. */
+typedef struct RelayTap {
+        void (*passed)(void *userdata, RelaySide from, const char *data, size_t n);
+        void (*ended)(void *userdata, RelaySide from); /* SIDE has come to its end, which is passed on */
+} RelayTap;
+
 typedef struct RelayOptions {
         Buffer *a_head; /* bytes read from A, first to go to B. Owned by the relay on success; or NULL */
         Buffer *b_head; /* the same the other way */
@@ -42,6 +49,8 @@ typedef struct RelayOptions {
         Rate *rates[RELAY_RATES_MAX];
         const RelayFilter *filter; /* NULL: everything goes on. With one, there is no b_head */
         void *filter_userdata;     /* borrowed */
+        const RelayTap *tap; /* or NULL. May be called before relay_new() returns: what was in the heads */
+        void *tap_userdata;  /* borrowed */
 } RelayOptions;
 
 typedef struct RelayResult {

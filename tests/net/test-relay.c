@@ -87,6 +87,51 @@ static void test_bytes_go_both_ways_and_are_counted(void **state _unused_) {
         assert_int_equal(result.b_to_a_bytes, 200000);
 }
 
+/* ---- a tap ---- */
+
+static Buffer *seen[2];
+static bool seen_end[2];
+
+static void on_tap_passed(void *userdata, RelaySide from, const char *data, size_t n) {
+        assert_ptr_equal(userdata, &result);
+        assert_false(seen_end[from]);
+        assert_int_equal(buffer_append(seen[from], data, n), 0);
+}
+
+static void on_tap_ended(void *userdata, RelaySide from) {
+        assert_ptr_equal(userdata, &result);
+        seen_end[from] = true;
+}
+
+static void test_a_tap_sees_what_the_other_side_has_taken(void **state _unused_) {
+        static const RelayTap tap = { .passed = on_tap_passed, .ended = on_tap_ended };
+        _cleanup_free_ uint8_t *there = noise(200000, 1), *back = noise(100000, 2);
+        Buffer *head = buffer_get(&worker->buffers);
+
+        for (int i = 0; i < 2; i++) {
+                seen[i] = buffer_get(&worker->buffers);
+                seen_end[i] = false;
+        }
+        assert_int_equal(buffer_append(head, there, 1000), 0);
+        start(&(RelayOptions) { .a_head = head, .tap = &tap, .tap_userdata = &result }, 0);
+        far_send(far_a, there + 1000, 199000);
+        far_expect(far_b, there, 200000);
+        far_send(far_b, back, 100000);
+        shutdown(far_b, SHUT_WR);
+        far_expect(far_a, back, 100000);
+        far_expect_end(far_a);
+        assert_true(seen_end[RELAY_B] && !seen_end[RELAY_A]);
+        shutdown(far_a, SHUT_WR);
+        expect_done(0, RELAY_A);
+        assert_true(seen_end[RELAY_A]);
+        assert_int_equal(buffer_length(seen[RELAY_A]), 200000);
+        assert_memory_equal(buffer_head(seen[RELAY_A]), there, 200000);
+        assert_int_equal(buffer_length(seen[RELAY_B]), 100000);
+        assert_memory_equal(buffer_head(seen[RELAY_B]), back, 100000);
+        for (int i = 0; i < 2; i++)
+                seen[i] = buffer_put(&worker->buffers, seen[i]);
+}
+
 static void test_each_direction_ends_by_itself(void **state _unused_) {
         start_plain();
         far_send(far_a, "question", 8);
@@ -588,6 +633,7 @@ static void test_a_filter_ends_the_relay_and_the_rest_is_left(void **state _unus
 int main(void) {
         const struct CMUnitTest tests[] = {
                 relay_test(test_bytes_go_both_ways_and_are_counted),
+                relay_test(test_a_tap_sees_what_the_other_side_has_taken),
                 relay_test(test_each_direction_ends_by_itself),
                 relay_test(test_b_may_end_first),
                 relay_test(test_an_end_comes_after_all_bytes),
