@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What Prometheus reads."""
 
+import bisect
+import contextlib
 import http.server
 import re
 import socket
@@ -99,30 +101,69 @@ class Slow(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_the_histogram_of_durations_is_what_visitors_saw(place, server):
+@contextlib.contextmanager
+def slow_service():
     service = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow)
     thread = threading.Thread(target=service.serve_forever)
     thread.start()
     try:
-        tunnel = place.client(server, str(service.server_address[1])).tunnel("http")
-        taken, least = [], []
+        yield service.server_address[1]
+    finally:
+        service.shutdown()
+        thread.join()
+        service.server_close()
+
+
+def buckets(found):
+    """(bound in seconds, requests that took no longer) in their order."""
+    pattern = r'pgrokd_request_duration_seconds_bucket{le="([0-9.]+)"}'
+    return [(float(bound[1]), n) for name, n in found.items() if (bound := re.match(pattern, name))]
+
+
+def test_the_histogram_of_durations_is_what_visitors_saw(place, server):
+    taken, least = [], []
+    with slow_service() as port:
+        tunnel = place.client(server, str(port)).tunnel("http")
         for msec in [0, 3, 15, 40, 80, 180, 400] * 3:
             begin = time.monotonic()
             assert visit.get(tunnel, f"/{msec}").status == 200
             taken.append(time.monotonic() - begin)
             least.append(msec / 1000)
-    finally:
-        service.shutdown()
-        thread.join()
-        service.server_close()
     found = metrics(server)
     assert found['pgrokd_requests_total{code="200"}'] == found["pgrokd_request_duration_seconds_count"] == len(taken)
     assert sum(least) <= found["pgrokd_request_duration_seconds_sum"] <= sum(taken)
-    for name, n in found.items():
-        bound = re.match(r'pgrokd_request_duration_seconds_bucket{le="([0-9.]+)"}', name)
-        if bound:  # what the visitor saw was longer than what the server measured, and the service's time shorter
-            bound = float(bound[1])
-            assert sum(t <= bound for t in taken) <= n <= sum(t <= bound for t in least)
+    for bound, n in buckets(found):  # the visitor saw more than what the server measured, and the service less
+        assert sum(t <= bound for t in taken) <= n <= sum(t <= bound for t in least)
+
+
+WRK_SCRIPT = """
+local delays = { 0, 3, 15, 40, 80, 180, 400 }
+local n = 0
+request = function() n = n + 1; return wrk.format("GET", "/" .. delays[n % #delays + 1]) end
+done = function(summary, latency, requests)
+        io.write("requests ", summary.requests, " errors ", summary.errors.status + summary.errors.timeout, "\\n")
+        for p = 1, 99 do io.write("percentile ", p, " ", latency:percentile(p) / 1e6, "\\n") end
+end
+"""
+
+
+def test_the_histogram_of_durations_is_what_wrk_saw(place, server):
+    script = place.write("delays.lua", WRK_SCRIPT)
+    with slow_service() as port:
+        tunnel = place.client(server, str(port)).tunnel("http")
+        done = subprocess.run(["wrk", "-t", "1", "-c", "16", "-d", "3", "-s", script, "-H", f"Host: {tunnel.host}",
+                               f"http://127.0.0.1:{server.http}/"], capture_output=True, text=True, timeout=PATIENCE,
+                              check=True)
+    assert int(re.search(r"^requests (\d+) errors 0$", done.stdout, re.M)[1]) > 200, done.stdout
+    percentiles = [(int(p) / 100, float(t)) for p, t in re.findall(r"^percentile (\d+) (\S+)$", done.stdout, re.M)]
+    found = metrics(server)
+    n_all = found["pgrokd_request_duration_seconds_count"]
+    bounds = [0.0] + [bound for bound, _ in buckets(found)]
+    shares = [0.0] + [n / n_all for _, n in buckets(found)]
+    assert len(percentiles) == 99
+    for p, seconds in percentiles:  # in the bucket of that share, or the one below: the server saw less
+        i = bisect.bisect_left(bounds, seconds)
+        assert p - 0.05 <= shares[i] and shares[max(i - 2, 0)] <= p + 0.05, (p, seconds, shares)
 
 
 def test_the_process_is_described(server):
