@@ -137,7 +137,7 @@ def test_the_histogram_of_durations_is_what_visitors_saw(place, server):
 
 
 WRK_SCRIPT = """
-local delays = { 0, 3, 15, 40, 80, 180, 400 }
+local delays = { 30, 75, 175, 400 }
 local n = 0
 request = function() n = n + 1; return wrk.format("GET", "/" .. delays[n % #delays + 1]) end
 done = function(summary, latency, requests)
@@ -154,7 +154,7 @@ def test_the_histogram_of_durations_is_what_wrk_saw(place, server):
         done = subprocess.run(["wrk", "-t", "1", "-c", "16", "-d", "3", "-s", script, "-H", f"Host: {tunnel.host}",
                                f"http://127.0.0.1:{server.http}/"], capture_output=True, text=True, timeout=PATIENCE,
                               check=True)
-    assert int(re.search(r"^requests (\d+) errors 0$", done.stdout, re.M)[1]) > 200, done.stdout
+    assert int(re.search(r"^requests (\d+) errors 0$", done.stdout, re.M)[1]) > 100, done.stdout
     percentiles = [(int(p) / 100, float(t)) for p, t in re.findall(r"^percentile (\d+) (\S+)$", done.stdout, re.M)]
     found = metrics(server)
     n_all = found["pgrokd_request_duration_seconds_count"]
