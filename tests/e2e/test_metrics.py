@@ -136,6 +136,7 @@ def test_the_histogram_of_durations_is_what_visitors_saw(place, server):
         assert sum(t <= bound for t in taken) <= n <= sum(t <= bound for t in least)
 
 
+TOLERANCE = 0.12  # wrk adds what it takes to be missing: the short ones that a long one has held up
 WRK_SCRIPT = """
 local delays = { 30, 75, 175, 400 }
 local n = 0
@@ -163,7 +164,7 @@ def test_the_histogram_of_durations_is_what_wrk_saw(place, server):
     assert len(percentiles) == 99
     for p, seconds in percentiles:  # in the bucket of that share, or the one below: the server saw less
         i = bisect.bisect_left(bounds, seconds)
-        assert p - 0.05 <= shares[i] and shares[max(i - 2, 0)] <= p + 0.05, (p, seconds, shares)
+        assert p - TOLERANCE <= shares[i] and shares[max(i - 2, 0)] <= p + TOLERANCE, (p, seconds, shares)
 
 
 def test_the_process_is_described(server):
