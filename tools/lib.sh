@@ -4,11 +4,12 @@
 
 # Debian packages: to build, for the demo, to test, to fuzz, for tests/system.
 build_packages=(build-essential autoconf automake pkg-config xz-utils libsystemd-dev libgnutls28-dev
-        libconfig-dev libjson-c-dev libuv1-dev libmicrohttpd-dev libcurl4-gnutls-dev uthash-dev)
+        libconfig-dev libjson-c-dev libuv1-dev libmicrohttpd-dev libcurl4-gnutls-dev uthash-dev
+        libncurses-dev)
 demo_packages=(python3 curl)
 test_packages=(libcmocka-dev python3-pytest python3-pytest-xdist curl openssl netcat-openbsd python3-websockets
         openssh-client openssh-server postgresql prometheus procps mandoc groff certbot pebble
-        git nginx chromium libnss3-tools wrk)
+        git nginx chromium libnss3-tools wrk tmux)
 fuzz_packages=(clang)
 system_packages=(debhelper dpkg-dev fakeroot bash-completion systemd groff mandoc libcmocka-dev mmdebstrap
         systemd-container)

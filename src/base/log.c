@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
@@ -30,6 +31,13 @@ static struct {
         int fd;           /* owned when the target is a file */
         bool on_terminal; /* a person reads it: no priority prefix */
 } log_state = { .fd = STDERR_FILENO };
+
+/* Who is told as well. */
+static struct {
+        pthread_mutex_t lock;
+        LogFn fn; /* or NULL */
+        void *userdata;
+} log_diversion = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* systemd sets JOURNAL_STREAM to "DEVICE:INODE" of the socket it gave us as stderr. A child may have
  * inherited the variable but not the socket. */
@@ -65,6 +73,25 @@ int log_open(const char *identifier, const char *target) {
         log_state.fd = fd;
         log_state.on_terminal = kind == LOG_TO_STDERR && isatty(fd);
         return 0;
+}
+
+void log_divert(LogFn fn, void *userdata) {
+        pthread_mutex_lock(&log_diversion.lock);
+        log_diversion.fn = fn;
+        log_diversion.userdata = userdata;
+        pthread_mutex_unlock(&log_diversion.lock);
+}
+
+/* Returns whether a terminal is not to be written to. */
+static bool divert(int level, const char *message) {
+        bool diverted;
+
+        pthread_mutex_lock(&log_diversion.lock);
+        diverted = log_diversion.fn;
+        if (diverted)
+                log_diversion.fn(level, message, log_diversion.userdata);
+        pthread_mutex_unlock(&log_diversion.lock);
+        return diverted && log_state.on_terminal;
 }
 
 void log_close(void) {
@@ -169,6 +196,8 @@ void log_struct(int level, const LogField *fields, const char *format, ...) {
         }
         escaped = str_escape(message, (size_t) n);
         if (!escaped)
+                return;
+        if (divert(level, escaped))
                 return;
         if (log_state.target == LOG_TO_JOURNAL)
                 log_to_journal(level, fields, escaped);

@@ -22,6 +22,11 @@ typedef struct LogField {
 int log_open(const char *identifier, const char *target);
 void log_close(void);
 
+/* While it is set, FN is told each message, escaped, and nothing is written to a terminal; NULL: as before. FN
+ * is called on any thread, one call at a time, and must not log. */
+typedef void (*LogFn)(int level, const char *message, void *userdata);
+void log_divert(LogFn fn, void *userdata);
+
 /* Messages above LEVEL (LOG_ERR … LOG_DEBUG) are dropped. The default is LOG_INFO. */
 void log_set_level(int level);
 bool log_is_on(int level);

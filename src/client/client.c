@@ -12,6 +12,7 @@
 #include "client/backoff.h"
 #include "client/control.h"
 #include "client/identity.h"
+#include "client/screen.h"
 #include "client/session.h"
 #include "client/siblings.h"
 #include "client/visitors.h"
@@ -47,6 +48,7 @@ typedef struct Client {
         Changes changes;        /* of this run */
         Control *control;       /* owned; NULL: there is none */
         Report report;
+        Screen *screen; /* owned; NULL: there is none */
         Tunnels tunnels;
         Visitors *visitors;              /* owned */
         Siblings *siblings;              /* owned; NULL: one session does */
@@ -74,6 +76,7 @@ typedef struct Client {
 
 /* Lets go of everything that keeps the loop running. */
 static void client_close(Client *c) {
+        screen_leave(c->screen); /* before anything that may take its time */
         c->control = control_free(c->control);
         c->session = session_free(c->session);
         while (c->n_draining > 0)
@@ -136,19 +139,24 @@ static uint64_t client_refused_delay(Client *c) {
         return backoff_next(&c->refused);
 }
 
-static void on_session_online(const char *client_id, unsigned n_sessions, void *userdata) {
+static void on_session_online(const MessageAuthResp *answer, void *userdata) {
         Client *c = userdata;
-        int r = str_replace(&c->client_id, client_id);
+        ReportOnline online = {
+                .server = c->config->server,
+                .user = message_str(answer->user),
+                .version = message_str(answer->mm_version),
+        };
+        int r = str_replace(&c->client_id, answer->client_id);
 
         if (r >= 0 && c->identity)
-                r = identity_set(c->identity, client_id);
+                r = identity_set(c->identity, answer->client_id);
         if (r < 0)
                 log_warning("Can't keep the client id, names may change after a restart: %s, ignoring",
                             strerror(-r));
         c->online_usec = clock_usec();
-        report_online(&c->report, c->config->server);
-        c->n_sessions = n_sessions;
-        siblings_go(c->siblings, n_sessions, c->config, c->client_id);
+        report_online(&c->report, &online);
+        c->n_sessions = MAX(answer->sessions, 1U);
+        siblings_go(c->siblings, c->n_sessions, c->config, c->client_id);
         session_ask(c->session);
 }
 
@@ -487,6 +495,32 @@ static void client_open_control(Client *c) {
                         strerror(-r));
 }
 
+/* ---- the screen ---- */
+
+static uint64_t on_screen_round_trip(void *userdata) {
+        Client *c = userdata;
+
+        return c->session ? session_round_trip_usec(c->session) : 0;
+}
+
+static void on_screen_quit(void *userdata) {
+        client_stop(userdata, EXIT_SUCCESS);
+}
+
+static const ScreenOps screen_ops = { .round_trip = on_screen_round_trip, .quit = on_screen_quit };
+
+/* A terminal that can't show it gets lines. */
+static void client_open_screen(Client *c) {
+        int r;
+
+        if (c->report.mode != REPORT_SCREEN)
+                return;
+        c->report.mode = REPORT_TEXT;
+        r = screen_new(&c->screen, c->worker, &c->report, c->config->server, &screen_ops, c);
+        if (r < 0)
+                log_debug("There is no screen: %s, ignoring", strerror(-r));
+}
+
 /* ---- start ---- */
 
 static void on_ready_timeout(void *userdata) {
@@ -597,12 +631,14 @@ int client_run(ClientConfig *config, const Options *options, bool daemon, Report
         };
 
         if (client_init(&c) >= 0) {
+                client_open_screen(&c);
                 client_open_control(&c);
                 client_connect(&c);
                 worker_run(c.worker);
         }
         client_close(&c);
         worker_free(c.worker);
+        screen_free(c.screen);
         tunnels_done(&c.tunnels);
         identity_free(c.identity);
         free(c.client_id);

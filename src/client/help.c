@@ -40,7 +40,8 @@
         "  --config PATH          a file, or a folder with *.conf; may be repeated. Default:\n"  \
         "                         $XDG_CONFIG_HOME/pgrok, ~/.config/pgrok; for the user\n"       \
         "                         pgrok, and for root without XDG_CONFIG_HOME, /etc/pgrok\n"     \
-        "  --output text|json     what happens, on stdout: a line, or a JSON object, an event\n" \
+        "  --output text|json     what happens, on stdout: a line, or a JSON object, an event.\n" \
+        "                         Without it a terminal shows a live screen\n"                  \
         "  --json                 the same as --output json\n"                                   \
         "  --socket PATH          for status, add, remove, reload: where that pgrok listens\n"   \
         "  --log F                the log: stdout, none, or a file (default: stderr)\n"          \

@@ -52,6 +52,17 @@ static int print_check(const ClientConfig *c) {
         return EXIT_SUCCESS;
 }
 
+/* Whoever asks for lines, or for a log among them, gets lines. */
+static ReportMode choose_output(const Options *o, bool daemon) {
+        bool has_terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+
+        if (o->json)
+                return REPORT_JSON;
+        if (daemon)
+                return REPORT_LOG;
+        return o->text || str_equal(o->log, "stdout") || !has_terminal ? REPORT_TEXT : REPORT_SCREEN;
+}
+
 /* Owns C. */
 static int run_command(ClientConfig *config, const Options *o) {
         _cleanup_(client_config_freep) ClientConfig *c = config;
@@ -66,10 +77,7 @@ static int run_command(ClientConfig *config, const Options *o) {
         default:
                 signal(SIGPIPE, SIG_IGN); /* a reader of our output that goes away ends nothing */
                 raise_descriptor_limit();
-                return client_run(TAKE_PTR(c), o, daemon,
-                                  o->json  ? REPORT_JSON
-                                  : daemon ? REPORT_LOG
-                                           : REPORT_TEXT);
+                return client_run(TAKE_PTR(c), o, daemon, choose_output(o, daemon));
         }
 }
 

@@ -103,7 +103,8 @@ static int add_setting(Options *o, bool of_tunnel, const OptionSetting *setting)
 
 static int take_output(Options *o, const char *value) {
         o->json = streq(value, "json");
-        if (!o->json && !streq(value, "text"))
+        o->text = streq(value, "text");
+        if (!o->json && !o->text)
                 return usage_error(str_format("--output is text or json, not '%s'", value));
         return 0;
 }

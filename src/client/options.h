@@ -49,6 +49,7 @@ typedef struct Options {
         const char *log_level; /* or NULL */
         bool dev;
         bool json;
+        bool text; /* --output text: no screen */
         bool help;
 } Options;
 

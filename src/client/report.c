@@ -108,11 +108,23 @@ static json_object *event_new(const char *name) {
         return event;
 }
 
-void report_online(Report *r, const char *server) {
-        if (r->mode == REPORT_JSON) {
+/* If there is one. */
+static void add_known(json_object *event, const char *key, const char *value) {
+        if (!str_is_empty(value))
+                add_string(event, key, value);
+}
+
+void report_online(Report *r, const ReportOnline *online) {
+        const char *server = online->server;
+
+        if (r->mode == REPORT_SCREEN)
+                r->observer->online(online, r->observer_userdata);
+        else if (r->mode == REPORT_JSON) {
                 json_object *event = event_new("online");
 
                 add_string(event, "server", server);
+                add_known(event, "user", online->user);
+                add_known(event, "version", online->version);
                 add_json(r, event);
         } else if (r->mode == REPORT_TEXT)
                 add_text(r, str_format("Online at %s", server));
@@ -122,7 +134,9 @@ void report_online(Report *r, const char *server) {
 }
 
 void report_tunnel(Report *r, const ReportTunnel *tunnel) {
-        if (r->mode == REPORT_JSON) {
+        if (r->mode == REPORT_SCREEN)
+                r->observer->tunnel(tunnel, r->observer_userdata);
+        else if (r->mode == REPORT_JSON) {
                 json_object *event = event_new("tunnel");
 
                 add_string(event, "name", tunnel->name);
@@ -171,8 +185,15 @@ static void report_connection_log(const ReportConnection *c) {
                    "%s", text ? text : "Connection");
 }
 
+void report_visitors(Report *r, int change) {
+        if (r->mode == REPORT_SCREEN)
+                r->observer->visitors(change, r->observer_userdata);
+}
+
 void report_connection(Report *r, const ReportConnection *connection) {
-        if (r->mode == REPORT_JSON)
+        if (r->mode == REPORT_SCREEN)
+                r->observer->connection(connection, r->observer_userdata);
+        else if (r->mode == REPORT_JSON)
                 report_connection_json(r, connection);
         else if (r->mode == REPORT_TEXT)
                 add_text(r, connection_text(connection));
@@ -224,7 +245,9 @@ static void report_request_log(const ReportRequest *q) {
 }
 
 void report_request(Report *r, const ReportRequest *request) {
-        if (r->mode == REPORT_JSON)
+        if (r->mode == REPORT_SCREEN)
+                r->observer->request(request, r->observer_userdata);
+        else if (r->mode == REPORT_JSON)
                 report_request_json(r, request);
         else if (r->mode == REPORT_TEXT)
                 add_text(r, request_text(request, strnlen(request->path, TEXT_BYTES_MAX)));
@@ -235,7 +258,9 @@ void report_request(Report *r, const ReportRequest *request) {
 void report_offline(Report *r, const char *reason, uint64_t retry_usec) {
         double seconds = (double) retry_usec / USEC_PER_SEC_DOUBLE;
 
-        if (r->mode == REPORT_JSON) {
+        if (r->mode == REPORT_SCREEN)
+                r->observer->offline(reason, retry_usec, r->observer_userdata);
+        else if (r->mode == REPORT_JSON) {
                 json_object *event = event_new("offline");
 
                 add_string(event, "reason", reason);
@@ -250,7 +275,9 @@ void report_offline(Report *r, const char *reason, uint64_t retry_usec) {
 }
 
 void report_error(Report *r, const char *name, const char *reason) {
-        if (r->mode == REPORT_JSON) {
+        if (r->mode == REPORT_SCREEN)
+                r->observer->error(name, reason, r->observer_userdata);
+        else if (r->mode == REPORT_JSON) {
                 json_object *event = event_new("error");
 
                 add_string(event, "name", name);

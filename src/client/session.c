@@ -45,6 +45,8 @@ struct Session {
         Proxies *proxies;      /* owned, with classic, once online */
         Timer *deadline;       /* owned */
         Timer *ping;           /* owned */
+        uint64_t pinged_usec;  /* classic: when the Ping went that has no answer yet; 0: none */
+        uint64_t round_trip_usec;
         const SessionOps *ops; /* borrowed */
         void *userdata;        /* borrowed */
 };
@@ -105,6 +107,7 @@ static void on_session_ping(void *userdata) {
                 session_watch_mux(s);
                 return;
         }
+        s->pinged_usec = clock_usec();
         r = session_send(s, &(Message) { .type = MESSAGE_PING });
         if (r < 0)
                 session_fail(s, r);
@@ -156,6 +159,10 @@ static int session_go_online(Session *s, const MessageAuthResp *m) {
         return 0;
 }
 
+uint64_t session_round_trip_usec(const Session *s) {
+        return s->mux ? mux_round_trip_usec(s->mux) : s->round_trip_usec;
+}
+
 bool session_drain(Session *s) {
         if (!s->mux || s->state != SESSION_ONLINE || s->is_draining)
                 return false;
@@ -184,7 +191,7 @@ static void on_auth_resp(Session *s, const MessageAuthResp *m) {
         else if (s->is_leaving)
                 (void) session_drain(s);
         else
-                s->ops->online(s->client_id, MAX(m->sessions, 1U), s->userdata);
+                s->ops->online(m, s->userdata);
 }
 
 static void on_new_tunnel(Session *s, const MessageNewTunnel *m) {
@@ -210,6 +217,13 @@ static void on_server_ping(Session *s) {
                 session_fail(s, r);
 }
 
+static void on_pong(Session *s) {
+        timer_stop(s->deadline);
+        if (s->pinged_usec > 0)
+                s->round_trip_usec = clock_usec() - s->pinged_usec;
+        s->pinged_usec = 0;
+}
+
 static void on_online_message(Session *s, const Message *m) {
         switch (m->type) {
         case MESSAGE_NEW_TUNNEL:
@@ -223,7 +237,7 @@ static void on_online_message(Session *s, const Message *m) {
                 on_server_ping(s);
                 break;
         case MESSAGE_PONG:
-                timer_stop(s->deadline);
+                on_pong(s);
                 break;
         case MESSAGE_UNKNOWN:
                 break; /* of a newer server */

@@ -30,8 +30,8 @@ typedef enum SessionEnd {
 
 /* Any of them may free the session. */
 typedef struct SessionOps {
-        /* Authenticated as CLIENT_ID, which may have N_SESSIONS in all. */
-        void (*online)(const char *client_id, unsigned n_sessions, void *userdata);
+        /* Authenticated: ANSWER says as whom. Its ClientId is well-formed. */
+        void (*online)(const MessageAuthResp *answer, void *userdata);
 
         /* The last of its URLs is new. For session 0, as all that is about tunnels. */
         void (*tunnel_up)(Tunnel *tunnel, void *userdata);
@@ -53,6 +53,9 @@ int session_new(Session **ret, const SessionParams *params, const SessionOps *op
 
 /* Requests the tunnels that are to be asked for. Once online. */
 void session_ask(Session *s);
+
+/* How long a message and its answer last took, in microseconds; 0: not measured yet. */
+uint64_t session_round_trip_usec(const Session *s);
 
 /* Makes way for another session, as if the server had asked for it: ops->draining is called. Returns false
  * when that can't be: with classic, or before it is online; then it is to be freed. */

@@ -63,7 +63,7 @@ static Pass *pass_free(Pass *p) {
 
 /* ---- the session ---- */
 
-static void on_sibling_online(const char *client_id _unused_, unsigned n_sessions _unused_, void *userdata) {
+static void on_sibling_online(const MessageAuthResp *answer _unused_, void *userdata) {
         Sibling *s = userdata;
 
         s->online_usec = clock_usec();

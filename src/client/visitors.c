@@ -47,6 +47,7 @@ int visitors_new(Visitors **ret, Worker *w, Tunnels *tunnels, Report *report) {
 static void entry_free(VisitorEntry *e) {
         DL_DELETE(e->visitors->entries, e);
         e->visitors->n--;
+        report_visitors(e->visitors->report, -1);
         visitor_free(e->visitor);
         timer_free(e->timeout);
         stream_reset(e->stream);
@@ -109,6 +110,7 @@ static VisitorEntry *entry_new(Visitors *v, const MessageStartProxy *start) {
         e->visitors = v;
         DL_APPEND(v->entries, e);
         v->n++;
+        report_visitors(v->report, 1);
         return e;
 }
 

@@ -247,6 +247,10 @@ void mux_ping(Mux *m) {
         mux_schedule_flush(m);
 }
 
+uint64_t mux_round_trip_usec(const Mux *m) {
+        return m->round_trip_usec;
+}
+
 uint64_t mux_heard_usec(const Mux *m) {
         return m->heard_usec;
 }

@@ -44,6 +44,9 @@ int mux_open(Mux *m, Stream **ret);
  * something. */
 void mux_ping(Mux *m);
 
+/* How long the last answered ping was under way, in microseconds; 0: none was. */
+uint64_t mux_round_trip_usec(const Mux *m);
+
 /* When something last came from the peer. */
 uint64_t mux_heard_usec(const Mux *m);
 

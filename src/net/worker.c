@@ -175,10 +175,13 @@ static void worker_thread(void *arg) {
 }
 
 int worker_start(Worker *w) {
+        static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT }; /* its own */
         sigset_t all, before;
         int r;
 
         sigfillset(&all); /* signals are the main thread's: it inherits this mask */
+        for (size_t i = 0; i < ELEMENTSOF(faults); i++)
+                sigdelset(&all, faults[i]);
         pthread_sigmask(SIG_SETMASK, &all, &before);
         r = uv_thread_create(&w->thread, worker_thread, w);
         pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -57,6 +57,7 @@ static const Field auth_resp_fields[] = {
         STRING("MmVersion", auth_resp.mm_version),
         STRING("ClientId", auth_resp.client_id),
         STRING("Error", auth_resp.error),
+        OURS("User", auth_resp.user),
         COUNT("Sessions", auth_resp.sessions),
         FLAG("HalfClose", auth_resp.half_close),
         {},

@@ -46,6 +46,7 @@ typedef struct MessageAuthResp {
         char *mm_version;
         char *client_id;
         char *error;       /* not "": refused, the connection ends */
+        char *user;        /* ours: who the client is. NULL, which is not sent: nobody in particular */
         uint16_t sessions; /* ours: how many a client may have. 0, which is not sent: one */
         bool half_close;
 } MessageAuthResp;

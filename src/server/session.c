@@ -113,6 +113,7 @@ int session_send_auth_resp(const Session *s, Channel *control, uint16_t max) {
         m.auth_resp.version = (char*) MESSAGE_PROTOCOL_VERSION;
         m.auth_resp.mm_version = (char*) PGROK_VERSION;
         m.auth_resp.client_id = s->spec.client_id;
+        m.auth_resp.user = s->spec.user->name;
         m.auth_resp.sessions = max;
         m.auth_resp.half_close = s->spec.half_close;
         return channel_queue(control, &m);

@@ -96,7 +96,7 @@ static void test_each_field_arrives_in_its_place(void **state) {
         message_done(&m);
 
         assert_int_equal(decode("{\"Type\":\"AuthResp\",\"Payload\":{\"Version\":\"2\",\"MmVersion\":\"m\","
-                                "\"ClientId\":\"c\",\"Error\":\"e\",\"Sessions\":64,\"HalfClose\":true}}",
+                                "\"ClientId\":\"c\",\"Error\":\"e\",\"User\":\"u\",\"Sessions\":64,\"HalfClose\":true}}",
                                 &m),
                          0);
         assert_int_equal(m.type, MESSAGE_AUTH_RESP);
@@ -104,6 +104,7 @@ static void test_each_field_arrives_in_its_place(void **state) {
         assert_string_equal(m.auth_resp.mm_version, "m");
         assert_string_equal(m.auth_resp.client_id, "c");
         assert_string_equal(m.auth_resp.error, "e");
+        assert_string_equal(m.auth_resp.user, "u");
         assert_int_equal(m.auth_resp.sessions, 64);
         assert_true(m.auth_resp.half_close);
         message_done(&m);
