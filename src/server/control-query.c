@@ -12,9 +12,18 @@
 #include "server/gather.h"
 #include "server/visitor.h"
 
+/* What there may be many of, in all shards. */
+typedef struct Listing {
+        const char *name;
+        struct json_object *(*describe)(const void *info);
+        void (*done)(void *info); /* lets go of what INFO holds */
+        size_t info_bytes;
+} Listing;
+
 /* One question that waits for the shards. */
 typedef struct Question {
         HttpExchange *exchange; /* borrowed; NULL: nobody wants to know any more */
+        const Listing *listing;
         size_t limit;
         char label[CLIENT_LABEL_MAX];
 } Question;
@@ -199,28 +208,56 @@ void control_query_tunnels(Server *s, HttpExchange *x, const HttpRequest *r _unu
         http_answer_json(x, 200, describe_list("tunnels", list, n));
 }
 
-/* ---- clients ---- */
+/* ---- clients and connections ---- */
 
-typedef struct SessionList {
-        SessionInfo *infos; /* owned, n of them */
+typedef struct ShardList {
+        void *infos; /* owned, n of them */
         size_t n;
         uint64_t total;
-} SessionList;
+} ShardList;
+
+static void on_listed(Server *s _unused_, void *parts, unsigned n, void *userdata) {
+        struct json_object *array = json_object_new_array();
+        ShardList *lists = parts;
+        Question *q = userdata;
+        uint64_t total = 0;
+
+        for (unsigned i = 0; i < n; i++) {
+                total += lists[i].total;
+                for (size_t k = 0; k < lists[i].n; k++) {
+                        void *info = (char*) lists[i].infos + k * q->listing->info_bytes;
+
+                        if (json_object_array_length(array) < q->limit)
+                                json_object_array_add(array, q->listing->describe(info));
+                        q->listing->done(info);
+                }
+                free(lists[i].infos);
+        }
+        question_answer(q, describe_list(q->listing->name, array, total));
+}
+
+static void ask_for_list(Server *s, HttpExchange *x, const Listing *listing, GatherCollectFn collect) {
+        Question q = { .listing = listing };
+
+        if (read_limit(x, &q.limit))
+                ask(s, x, &q, sizeof(ShardList), collect, on_listed);
+}
 
 /* A client is shown once, by its session 0, which has the tunnels. */
 static void on_collect_clients(Shard *sh, void *part, const void *userdata) {
         const Question *q = userdata;
-        SessionList *list = part;
+        ShardList *list = part;
+        SessionInfo *infos = new0(SessionInfo, MIN(HASH_COUNT(sh->sessions), q->limit) + 1);
 
-        list->infos = new0(SessionInfo, MIN(HASH_COUNT(sh->sessions), q->limit) + 1);
-        if (!list->infos)
+        list->infos = infos;
+        if (!infos)
                 return;
         for (const Session *s = sh->sessions; s; s = s->hh.next) {
                 if (s->spec.number != 0)
                         continue;
                 list->total++;
                 if (list->n < q->limit)
-                        session_describe(s, &list->infos[list->n++]);
+                        session_describe(s, &infos[list->n++]);
         }
 }
 
@@ -236,7 +273,8 @@ static void put_quotas(struct json_object *o, const User *u) {
         put_string(o, "user_ports", str_is_empty(ports) ? NULL : ports);
 }
 
-static struct json_object *describe_client(const SessionInfo *info) {
+static struct json_object *describe_client(const void *p) {
+        const SessionInfo *info = p;
         struct json_object *o = json_object_new_object();
         char peer[ADDRESS_TEXT_MAX];
 
@@ -250,43 +288,20 @@ static struct json_object *describe_client(const SessionInfo *info) {
         return o;
 }
 
-static void on_clients(Server *s _unused_, void *parts, unsigned n, void *userdata) {
-        struct json_object *array = json_object_new_array();
-        SessionList *lists = parts;
-        Question *q = userdata;
-        uint64_t total = 0;
-
-        for (unsigned i = 0; i < n; i++) {
-                total += lists[i].total;
-                for (size_t k = 0; k < lists[i].n; k++) {
-                        if (json_object_array_length(array) < q->limit)
-                                json_object_array_add(array, describe_client(&lists[i].infos[k]));
-                        user_unref(lists[i].infos[k].user);
-                }
-                free(lists[i].infos);
-        }
-        question_answer(q, describe_list("clients", array, total));
+static void client_done(void *info) {
+        user_unref(((SessionInfo*) info)->user);
 }
 
 void control_query_clients(Server *s, HttpExchange *x, const HttpRequest *r _unused_) {
-        Question q = {};
+        static const Listing clients = { "clients", describe_client, client_done, sizeof(SessionInfo) };
 
-        if (read_limit(x, &q.limit))
-                ask(s, x, &q, sizeof(SessionList), on_collect_clients, on_clients);
+        ask_for_list(s, x, &clients, on_collect_clients);
 }
-
-/* ---- connections ---- */
-
-typedef struct VisitorList {
-        VisitorInfo *infos; /* owned, n of them */
-        size_t n;
-        uint64_t total;
-} VisitorList;
 
 static void on_collect_connections(Shard *sh, void *part, const void *userdata) {
         const Question *q = userdata;
         size_t max = MIN(sh->n_visitors, q->limit);
-        VisitorList *list = part;
+        ShardList *list = part;
 
         list->total = sh->n_visitors;
         list->infos = new0(VisitorInfo, max + 1);
@@ -294,7 +309,8 @@ static void on_collect_connections(Shard *sh, void *part, const void *userdata) 
                 list->n = visitor_list(sh, list->infos, max);
 }
 
-static struct json_object *describe_connection(const VisitorInfo *info) {
+static struct json_object *describe_connection(const void *p) {
+        const VisitorInfo *info = p;
         struct json_object *o = json_object_new_object();
         char peer[ADDRESS_TEXT_MAX];
 
@@ -308,29 +324,15 @@ static struct json_object *describe_connection(const VisitorInfo *info) {
         return o;
 }
 
-static void on_connections(Server *s _unused_, void *parts, unsigned n, void *userdata) {
-        struct json_object *array = json_object_new_array();
-        VisitorList *lists = parts;
-        Question *q = userdata;
-        uint64_t total = 0;
-
-        for (unsigned i = 0; i < n; i++) {
-                total += lists[i].total;
-                for (size_t k = 0; k < lists[i].n; k++) {
-                        if (json_object_array_length(array) < q->limit)
-                                json_object_array_add(array, describe_connection(&lists[i].infos[k]));
-                        tunnel_unref(lists[i].infos[k].tunnel);
-                }
-                free(lists[i].infos);
-        }
-        question_answer(q, describe_list("connections", array, total));
+static void connection_done(void *info) {
+        tunnel_unref(((VisitorInfo*) info)->tunnel);
 }
 
 void control_query_connections(Server *s, HttpExchange *x, const HttpRequest *r _unused_) {
-        Question q = {};
+        static const Listing connections = { "connections", describe_connection, connection_done,
+                                             sizeof(VisitorInfo) };
 
-        if (read_limit(x, &q.limit))
-                ask(s, x, &q, sizeof(VisitorList), on_collect_connections, on_connections);
+        ask_for_list(s, x, &connections, on_collect_connections);
 }
 
 /* ---- kick ---- */

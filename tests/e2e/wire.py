@@ -9,7 +9,23 @@ import struct
 from daemons import PATIENCE
 
 
-class Wire:
+class Reading:
+    """What can be built on recv()."""
+
+    def recv_exactly(self, n):
+        data = b""
+        while len(data) < n and (part := self.recv(n - len(data))):
+            data += part
+        return data
+
+    def recv_all(self):
+        data = bytearray()
+        while part := self.recv(64 * 1024):
+            data += part
+        return bytes(data)
+
+
+class Wire(Reading):
     """A TLS connection that shows its records."""
 
     def __init__(self, sock, context, server_side=False):
@@ -76,18 +92,6 @@ class Wire:
         part = bytes(self.data[:n])
         del self.data[:n]
         return part
-
-    def recv_exactly(self, n):
-        data = b""
-        while len(data) < n and (part := self.recv(n - len(data))):
-            data += part
-        return data
-
-    def recv_all(self):
-        data = bytearray()
-        while part := self.recv(64 * 1024):
-            data += part
-        return bytes(data)
 
     def at_hand(self):
         """There are bytes that no poll of the socket would announce."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from classic import HandClient, Peer
 from daemons import PATIENCE
-from wire import Wire
+from wire import Reading, Wire
 
 ALPN = "pgrok-mux/1"
 DATA, UPDATE, PING, GO_AWAY = range(4)
@@ -32,7 +32,7 @@ def tls_client(port, *alpn):
 
 
 @dataclass
-class Stream:
+class Stream(Reading):
     """One of a session. What is read is granted anew at once, unless it is `lazy`."""
 
     mux: "Mux"
@@ -68,18 +68,6 @@ class Stream:
         if part and not self.lazy and not self.end:
             self.frame(UPDATE, 0, len(part))
         return part
-
-    def recv_exactly(self, n):
-        data = b""
-        while len(data) < n and (part := self.recv(n - len(data))):
-            data += part
-        return data
-
-    def recv_all(self):
-        data = bytearray()
-        while part := self.recv(64 * 1024):
-            data += part
-        return bytes(data)
 
     def wait_end(self):
         self.mux.step_until(lambda: self.end)
