@@ -23,7 +23,7 @@
 #define TUNNEL_OPTIONS                                                                   \
         "Tunnel:\n"                                                                      \
         "  --subdomain S          the name below the server's domain (default: any)\n"   \
-        "  --hostname H           a whole host name\n"                                   \
+        "  --hostname H           a whole host name, or *.NAME for all below it\n"       \
         "  --http-auth USER:PASSWORD|USER:HASH\n"                                        \
         "                         visitors must log in; may be repeated\n"               \
         "  --allow CIDR, --deny CIDR\n"                                                  \

@@ -51,7 +51,9 @@ static const char *check_subdomain(const char *value) {
 }
 
 static const char *check_hostname(const char *value) {
-        return hostname_is_valid(value) ? NULL : "must be a host name, such as www.example.com";
+        return hostname_is_valid(value) || hostname_is_wildcard(value)
+                       ? NULL
+                       : "must be a host name, such as www.example.com, or *.example.com for all below it";
 }
 
 static const char *check_network(const char *value) {

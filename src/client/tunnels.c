@@ -194,11 +194,12 @@ static const char *url_authority(const char *url, const char *proto) {
 
 /* Keeps what the server chose, for the next session. */
 static int learn(Tunnel *tunnel, const char *proto, const char *authority) {
+        const char *above = str_skip_prefix(authority, "*."), *plain = above ? above : authority;
         const TunnelConfig *c = tunnel->config;
         char host[HOSTNAME_LENGTH_MAX + 1];
         uint16_t port = 0;
 
-        if (host_header_parse(authority, strlen(authority), host, &port) < 0)
+        if (host_header_parse(plain, strlen(plain), host, &port) < 0)
                 return -EPROTO;
         if (streq(proto, "tcp"))
                 tunnel->last_port = port;

@@ -250,15 +250,24 @@ bool policy_allows_label(const Policy *p, const char *label) {
         return p->subdomains.n == 0;
 }
 
-bool policy_allows_host(const Policy *p, const char *host) {
-        for (size_t i = 0; i < p->hosts.n; i++) {
-                const char *pattern = p->hosts.items[i], *above = str_skip_prefix(pattern, "*.");
+static bool pattern_has_host(const char *pattern, const char *host) {
+        const char *above = str_skip_prefix(pattern, "*.");
 
-                if (streq(pattern, "*") || streq(host, pattern))
+        return streq(pattern, "*") || streq(host, pattern) ||
+               (above && hostname_prefix_length(host, above) > 0);
+}
+
+bool policy_allows_host(const Policy *p, const char *host) {
+        for (size_t i = 0; i < p->hosts.n; i++)
+                if (pattern_has_host(p->hosts.items[i], host))
                         return true;
-                if (above && hostname_prefix_length(host, above) > 0)
+        return false;
+}
+
+bool policy_allows_host_apart(const Policy *p, const char *host, const char *other) {
+        for (size_t i = 0; i < p->hosts.n; i++)
+                if (pattern_has_host(p->hosts.items[i], host) && !pattern_has_host(p->hosts.items[i], other))
                         return true;
-        }
         return false;
 }
 

@@ -42,9 +42,13 @@ typedef struct Policy {
 int policy_set(Policy *p, const char *key, const char *value, char **ret_why);
 void policy_done(Policy *p);
 
-/* LABEL is the subdomain, HOST a name outside the domain; both in lower case. */
+/* LABEL is the subdomain, HOST a name outside the domain, or "*.NAME", which takes as much; both in lower
+ * case. */
 bool policy_allows_label(const Policy *p, const char *label);
 bool policy_allows_host(const Policy *p, const char *host);
+
+/* The same, by something that doesn't allow OTHER too: whoever wrote it meant HOST more than that. */
+bool policy_allows_host_apart(const Policy *p, const char *host, const char *other);
 bool policy_allows_port(const Policy *p, uint16_t port);
 bool policy_allows_local_port(const Policy *p, uint16_t port);   /* none unless they are set */
 bool policy_allows_protocol(const Policy *p, unsigned protocol); /* a TunnelProtocol */

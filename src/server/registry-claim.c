@@ -33,8 +33,25 @@ bool claim_allows(const Claim *c, const Client *client) {
 Claim *claim_of_host(Registry *r, const char *host) {
         Claim *c;
 
-        HASH_FIND_STR(r->names, host, c);
+        HASH_FIND_STR(r->names, hostname_key(host), c);
         return c;
+}
+
+/* What has no name of its own in the domain is nobody's but who has a wildcard there. */
+Claim *claim_above(Registry *r, const char *host) {
+        const char *domain = r->options.rules.domain, *key = hostname_key(host);
+        bool inside = streq(host, domain) || hostname_prefix_length(host, domain) > 0;
+        Claim *c = NULL;
+
+        while (!c && (key = hostname_wider(key)) && (!inside || strlen(key) > strlen(domain)))
+                c = claim_of_host(r, key);
+        return c;
+}
+
+Claim *claim_for_host(Registry *r, const char *host) {
+        Claim *c = claim_of_host(r, host);
+
+        return c ? c : claim_above(r, host);
 }
 
 Claim *claim_of_port(Registry *r, uint16_t port) {
@@ -83,7 +100,7 @@ Claim *claim_host(Registry *r, const char *host, const char *user, const char *c
                 return NULL;
         }
         if (is_new)
-                HASH_ADD_KEYPTR(hh, r->names, c->host, strlen(c->host), c);
+                HASH_ADD_KEYPTR(hh, r->names, hostname_key(c->host), strlen(hostname_key(c->host)), c);
         return c;
 }
 

@@ -76,7 +76,27 @@ static int refuse_random_name(const Policy *p, char **ret_why) {
                       list ? str_format("None of the names that you may have is free: %s", list) : NULL);
 }
 
+/* Another user's wildcard covers it, and the policy doesn't name it more closely than that. Who asks for a
+ * subdomain gets it whatever wildcard the domain has. */
+static bool name_is_of_other(Registry *r, const Grants *g) {
+        const char *host = g->wish.host, *domain = r->options.rules.domain;
+        size_t below = hostname_prefix_length(host, domain);
+        const Claim *c = claim_above(r, host);
+
+        if (!c || claim_allows(c, g->client) || (below > 0 && !hostname_is_wildcard(host)))
+                return false;
+        return !policy_allows_host_apart(&g->client->user->policy, host, c->host);
+}
+
+static int refuse_taken(Registry *r, TunnelProtocol p, const char *host, char **ret_why) {
+        _cleanup_free_ char *url = tunnel_url(&r->options.rules, p, host, 0);
+
+        return refuse(-EEXIST, ret_why,
+                      url ? str_format("The tunnel %s is already registered.", url) : NULL);
+}
+
 static int take_name(Registry *r, Grants *g, char **ret_why) {
+        bool is_of_other;
         Claim *c;
 
         if (g->wish.host[0] == '\0') {
@@ -87,15 +107,12 @@ static int take_name(Registry *r, Grants *g, char **ret_why) {
         c = claim_of_host(r, g->wish.host);
         if (!c && HASH_COUNT(r->names) >= CLAIMS_MAX)
                 return refuse(-ENOBUFS, ret_why, str_format("This server has no room for another name"));
-        for (unsigned i = 0; c && i < g->wish.n_protocols; i++) {
+        is_of_other = c ? !claim_allows(c, g->client) : name_is_of_other(r, g);
+        for (unsigned i = 0; i < g->wish.n_protocols; i++) {
                 TunnelProtocol p = g->wish.protocols[i];
 
-                if (p != TUNNEL_TCP && (c->tunnels[p] || !claim_allows(c, g->client))) {
-                        _cleanup_free_ char *url = tunnel_url(&r->options.rules, p, g->wish.host, 0);
-
-                        return refuse(-EEXIST, ret_why,
-                                      url ? str_format("The tunnel %s is already registered.", url) : NULL);
-                }
+                if (p != TUNNEL_TCP && (is_of_other || (c && c->tunnels[p])))
+                        return refuse_taken(r, p, g->wish.host, ret_why);
         }
         g->name = claim_host(r, g->wish.host, g->client->user->name, g->client->id);
         return g->name ? 0 : -ENOMEM;

@@ -43,7 +43,7 @@ typedef enum ClaimKept { KEPT_CONFIGURED = 1 << 0, KEPT_ADDED = 1 << 1 } ClaimKe
 
 /* A name, or a port, and who may have it. */
 typedef struct Claim {
-        char *host;                           /* owned; names only */
+        char *host;                           /* owned; names only; a wildcard begins with "*." */
         uint16_t port;                        /* ports only */
         int fd;                               /* owned, listening; ports only */
         char *user;                           /* owned */
@@ -75,6 +75,12 @@ void registry_unlock_changed(Registry *r);
 
 bool claim_is_used(const Claim *c);
 Claim *claim_of_host(Registry *r, const char *host);
+
+/* Of the wildcards that HOST, perhaps one itself, is below, the most specific one; NULL for none. */
+Claim *claim_above(Registry *r, const char *host);
+
+/* The first of both: whose visitors of HOST are. */
+Claim *claim_for_host(Registry *r, const char *host);
 
 /* Returns the claim for HOST, or a new one; NULL when memory is out. */
 Claim *claim_host(Registry *r, const char *host, const char *user, const char *client_id);

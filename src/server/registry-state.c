@@ -152,7 +152,7 @@ static void restore_name(Registry *r, json_object *o, uint64_t now_usec) {
                 return;
         if (json_object_get_boolean(json_object_object_get(o, "added")))
                 host_restore(r, host, user);
-        if (claim_of_host(r, host) || !hostname_is_valid(host))
+        if (claim_of_host(r, host) || !(hostname_is_valid(host) || hostname_is_wildcard(host)))
                 return;
         c = claim_host(r, host, user, client_id);
         if (c)

@@ -383,7 +383,7 @@ RegistryAnswer registry_find(Registry *r, TunnelProtocol protocol, const char *h
         RegistryAnswer answer;
 
         pthread_rwlock_rdlock(&r->lock);
-        answer = claim_answer(claim_of_host(r, host), protocol, worker, ret, ret_session);
+        answer = claim_answer(claim_for_host(r, host), protocol, worker, ret, ret_session);
         pthread_rwlock_unlock(&r->lock);
         return answer;
 }
@@ -393,7 +393,7 @@ bool registry_is_of_other(Registry *r, const char *host, const char *user) {
         bool is_of_other;
 
         pthread_rwlock_rdlock(&r->lock);
-        c = claim_of_host(r, host);
+        c = claim_for_host(r, host);
         is_of_other = c && !streq(c->user, user);
         pthread_rwlock_unlock(&r->lock);
         return is_of_other;

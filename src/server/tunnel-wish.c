@@ -96,6 +96,8 @@ bool host_is_allowed(const WishRules *rules, const Policy *policy, const char *h
 
         if (n == 0)
                 return policy_allows_host(policy, host);
+        if (hostname_is_wildcard(host)) /* "any host" is meant for what is outside the domain */
+                return policy_allows_host_apart(policy, host, rules->domain);
         snprintf(label, sizeof(label), "%.*s", (int) n, host);
         return policy_allows_label(policy, label);
 }
@@ -118,19 +120,29 @@ static int check_protocols(const Policy *policy, const TunnelWish *w, char **ret
         return 0;
 }
 
-static int set_subdomain(const char *label, const WishRules *rules, const Policy *policy, TunnelWish *w,
-                         char **ret_why) {
-        if (!host_label_is_valid(label))
-                return refuse(
-                        -EINVAL, ret_why,
-                        str_format("The subdomain \"%s\" is not one label of letters, digits and hyphens",
-                                   label));
+/* Whether anybody gets it. */
+static int check_label(const char *label, const WishRules *rules, char **ret_why) {
         if (label_is_reserved(rules, label))
                 return refuse(-EKEYREJECTED, ret_why, str_format("The subdomain %s is reserved", label));
         if (label_banned_word(rules, label))
                 return refuse(-EKEYREJECTED, ret_why,
                               str_format("Nobody gets a subdomain with \"%s\" here; choose another one",
                                          label_banned_word(rules, label)));
+        return 0;
+}
+
+static int set_subdomain(const char *label, const WishRules *rules, const Policy *policy, TunnelWish *w,
+                         char **ret_why) {
+        int r;
+
+        if (!host_label_is_valid(label))
+                return refuse(
+                        -EINVAL, ret_why,
+                        str_format("The subdomain \"%s\" is not one label of letters, digits and hyphens",
+                                   label));
+        r = check_label(label, rules, ret_why);
+        if (r < 0)
+                return r;
         if (!policy_allows_label(policy, label))
                 return refuse_policy(ret_why, "subdomain", label, policy_list_subdomains(policy));
         if (strlen(label) + 1 + strlen(rules->domain) > HOSTNAME_LENGTH_MAX)
@@ -139,16 +151,43 @@ static int set_subdomain(const char *label, const WishRules *rules, const Policy
         return 0;
 }
 
+/* All names below ABOVE; in the domain, its label there is a name as others. */
+static int set_wildcard(const char *above, const WishRules *rules, const Policy *policy, TunnelWish *w,
+                        char **ret_why) {
+        size_t below = hostname_prefix_length(above, rules->domain);
+        _cleanup_free_ char *inside = strndup(above, below), *host = str_format("*.%s", above);
+        const char *dot;
+        int r;
+
+        if (!inside || !host)
+                return -ENOMEM;
+        dot = strrchr(inside, '.');
+        r = check_label(dot ? dot + 1 : inside, rules, ret_why);
+        if (r < 0)
+                return r;
+        if (strlen(host) > HOSTNAME_LENGTH_MAX)
+                return refuse(-EINVAL, ret_why, str_format("The host name %s is too long", host));
+        if (!host_is_allowed(rules, policy, host))
+                return refuse(-EKEYREJECTED, ret_why,
+                              str_format("The names %s are not yours; hosts=%s would make them so", host,
+                                         host));
+        strcpy(w->host, host);
+        return 0;
+}
+
 static int set_hostname(const char *name, const WishRules *rules, const Policy *policy, TunnelWish *w,
                         char **ret_why) {
+        const char *above = str_skip_prefix(name, "*."), *plain = above ? above : name;
         char host[HOSTNAME_LENGTH_MAX + 1];
         uint16_t port;
         size_t below;
 
-        if (host_header_parse(name, strlen(name), host, &port) < 0 || !hostname_is_valid(host))
+        if (host_header_parse(plain, strlen(plain), host, &port) < 0 || !hostname_is_valid(host))
                 return refuse(-EINVAL, ret_why, str_format("\"%s\" is not a host name", name));
         if (port != 0 && port != rules->http_port && port != rules->https_port)
                 return refuse(-EINVAL, ret_why, str_format("The port of %s is none of this server's", name));
+        if (above)
+                return set_wildcard(host, rules, policy, w, ret_why);
         below = hostname_prefix_length(host, rules->domain);
         if (below > 0) {
                 host[below] = '\0';

@@ -21,7 +21,7 @@ typedef struct WishRules {              /* all borrowed */
 typedef struct TunnelWish {
         TunnelProtocol protocols[TUNNEL_PROTOCOL_MAX]; /* each once, as asked for */
         unsigned n_protocols;                          /* at least 1 */
-        char host[HOSTNAME_LENGTH_MAX + 1];            /* "": any */
+        char host[HOSTNAME_LENGTH_MAX + 1];            /* "": any; may be a wildcard */
         uint16_t remote_port;                          /* 0: any */
 } TunnelWish;
 

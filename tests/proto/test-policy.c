@@ -61,6 +61,18 @@ static void test_hosts_may_be_all_below_a_name(void **state _unused_) {
         assert_true(policy_allows_host(&policy, "a.b.y.example.org"));
         assert_false(policy_allows_host(&policy, "y.example.org"));
         assert_false(policy_allows_host(&policy, "evily.example.org"));
+        assert_true(policy_allows_host(&policy, "*.y.example.org"));
+        assert_true(policy_allows_host(&policy, "*.b.y.example.org"));
+        assert_false(policy_allows_host(&policy, "*.x.example.org"));
+        assert_false(policy_allows_host(&policy, "*.example.org"));
+}
+
+static void test_what_names_a_host_closely_is_told_from_what_is_wide(void **state _unused_) {
+        set("hosts", "*,*.y.example.org,a.y.example.org");
+        assert_true(policy_allows_host_apart(&policy, "b.y.example.org", "c.example.org"));
+        assert_false(policy_allows_host_apart(&policy, "b.y.example.org", "*.y.example.org"));
+        assert_true(policy_allows_host_apart(&policy, "a.y.example.org", "*.y.example.org"));
+        assert_false(policy_allows_host_apart(&policy, "x.example.org", "example.org"));
 }
 
 static void test_ports_are_ranges(void **state _unused_) {
@@ -190,6 +202,7 @@ int main(void) {
                 policy_test(test_what_is_not_set_is_free_but_for_foreign_hosts),
                 policy_test(test_labels_are_exact_or_begin_so),
                 policy_test(test_hosts_may_be_all_below_a_name),
+                policy_test(test_what_names_a_host_closely_is_told_from_what_is_wide),
                 policy_test(test_ports_are_ranges),
                 policy_test(test_protocols_are_those_listed),
                 policy_test(test_clients_come_from_the_networks_listed),

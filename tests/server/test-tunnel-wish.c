@@ -121,7 +121,8 @@ static void test_our_ports_are_cut_off_a_hostname_and_others_refused(void **stat
 static void test_odd_names_are_refused(void **state _unused_) {
         static const char *const subdomains[] = { "a.b", "-a", "a-", "a_b", "ä", "a b", "a/b", "*",
                                                   "0123456789012345678901234567890123456789012345678901234567890123" };
-        static const char *const hostnames[] = { "a b", "[::1]", "127.0.0.1", "a..b", "a_b.t.example", "*.t.example", "/" };
+        static const char *const hostnames[] = { "a b", "[::1]", "127.0.0.1", "a..b", "a_b.t.example", "*",
+                                                  "*.", "*x.example.org", "*.*.example.org", "a.*.example.org", "*.1.2", "/" };
         WishRules rules = make_rules();
 
         for (size_t i = 0; i < ELEMENTSOF(subdomains); i++)
@@ -167,6 +168,40 @@ static void test_foreign_names_need_permission_and_the_domain_itself_is_nobodys(
         expect_refusal(&rules, WISH(.protocol = TEXT("http"), .hostname = TEXT("t.example")), -EKEYREJECTED, "not yours");
 }
 
+#define WILD(name) WISH(.protocol = TEXT("http"), .hostname = TEXT(name))
+
+static void test_wildcards_are_of_those_whose_policy_covers_them(void **state _unused_) {
+        WishRules rules = make_rules();
+
+        expect_refusal(&rules, WILD("*.x.example.org"), -EKEYREJECTED, "hosts=*.x.example.org");
+        allow("hosts", "x.example.org,*.y.example.org");
+        expect_refusal(&rules, WILD("*.x.example.org"), -EKEYREJECTED, "not yours");
+        expect_refusal(&rules, WILD("*.example.org"), -EKEYREJECTED, "not yours");
+        expect_wish(&rules, WILD(" *.Y.Example.org:443"), "*.y.example.org", 1);
+        expect_wish(&rules, WILD("*.z.y.example.org"), "*.z.y.example.org", 1);
+        expect_refusal(&rules, WILD("*.y.example.org:444"), -EINVAL, "port");
+}
+
+static void test_wildcards_in_the_domain_are_of_those_whose_policy_names_them(void **state _unused_) {
+        WishRules rules = make_rules();
+
+        allow("hosts", "*,*.example,*.sub.t.example,*.a.www.t.example,*.my-sex.t.example");
+        expect_wish(&rules, WILD("*.example.org"), "*.example.org", 1);
+        expect_wish(&rules, WILD("*.sub.t.example"), "*.sub.t.example", 1);
+        expect_wish(&rules, WILD("*.b.sub.t.example"), "*.b.sub.t.example", 1);
+        expect_refusal(&rules, WILD("*.t.example"), -EKEYREJECTED, "not yours");
+        expect_refusal(&rules, WILD("*.other.t.example"), -EKEYREJECTED, "not yours");
+        expect_refusal(&rules, WILD("*.a.www.t.example"), -EKEYREJECTED, "reserved");
+        expect_refusal(&rules, WILD("*.my-sex.t.example"), -EKEYREJECTED, "choose another one");
+}
+
+static void test_the_whole_domain_may_be_somebodys(void **state _unused_) {
+        WishRules rules = make_rules();
+
+        allow("hosts", "*.t.example");
+        expect_wish(&rules, WILD("*.t.example"), "*.t.example", 1);
+}
+
 static void test_remote_ports_are_of_the_range_and_of_tcp_only(void **state _unused_) {
         WishRules rules = make_rules();
 
@@ -200,6 +235,9 @@ int main(void) {
                 cmocka_unit_test_teardown(test_reserved_names_are_refused_either_way, forget_policy),
                 cmocka_unit_test_teardown(test_banned_words_are_refused_as_words_only, forget_policy),
                 cmocka_unit_test_teardown(test_foreign_names_need_permission_and_the_domain_itself_is_nobodys, forget_policy),
+                cmocka_unit_test_teardown(test_wildcards_are_of_those_whose_policy_covers_them, forget_policy),
+                cmocka_unit_test_teardown(test_wildcards_in_the_domain_are_of_those_whose_policy_names_them, forget_policy),
+                cmocka_unit_test_teardown(test_the_whole_domain_may_be_somebodys, forget_policy),
                 cmocka_unit_test_teardown(test_remote_ports_are_of_the_range_and_of_tcp_only, forget_policy),
                 cmocka_unit_test_teardown(test_urls_have_a_port_unless_it_is_the_protocols_own, forget_policy),
         };
