@@ -14,6 +14,7 @@
 #include "server/access-log.h"
 #include "server/auth-method.h"
 #include "server/error-pages.h"
+#include "server/tunnel-wish.h"
 
 #define DEV_DOMAIN "localhost"
 #define DOMAIN_LENGTH_MAX (HOSTNAME_LENGTH_MAX - HOST_LABEL_LENGTH_MAX - 1) /* any label fits before it */
@@ -70,6 +71,10 @@ static const char *check_label(const char *value) {
         return host_label_is_valid(value) ? NULL : "must be one label of a host name, like \"www\"";
 }
 
+static const char *check_random(const char *value) {
+        return streq(value, "words") || streq(value, "none") ? NULL : "must be \"words\" or \"none\"";
+}
+
 static const char *check_network(const char *value) {
         Cidr network;
 
@@ -115,6 +120,8 @@ static const ConfigKey server_keys[] = {
         KEY("auth.webhook.ca_file", CONFIG_STRING, webhook_ca_file),
         KEY("auth.webhook.cache", CONFIG_TIME, webhook_cache_usec, .max = 86400 * USEC_PER_SEC,
             .fallback = "60s"),
+        KEY("names.random", CONFIG_STRING, random_names, .check = check_random, .fallback = "words"),
+        KEY("names.pool", CONFIG_STRING_LIST, pool_names, .check = check_label),
         KEY("names.reserved", CONFIG_STRING_LIST, reserved_names, .check = check_label),
         KEY("names.banned", CONFIG_STRING_LIST, banned_names, .check = check_label),
         KEY("names.grace", CONFIG_TIME, grace_usec, .max = 30 * 86400 * USEC_PER_SEC, .fallback = "10min"),
@@ -281,6 +288,22 @@ static void settle_listeners(ServerConfig *c, ConfigFile *f) {
                 (void) parse_port_range(c->tcp_ports, &c->tcp_low, &c->tcp_high);
 }
 
+static void settle_names(ServerConfig *c, ConfigFile *f) {
+        const WishRules rules = { .reserved = &c->reserved_names, .banned = &c->banned_names };
+
+        c->no_random_names = c->random_names && streq(c->random_names, "none");
+        for (size_t i = 0; i < c->pool_names.n; i++) {
+                const char *name = c->pool_names.items[i];
+
+                if (label_is_reserved(&rules, name) || label_banned_word(&rules, name))
+                        config_file_fault(
+                                f, config_file_origin(f, "server.names.pool"),
+                                "server.names.pool: nobody can have %s, because of names.reserved or names.banned",
+                                name);
+                str_lower(c->pool_names.items[i]);
+        }
+}
+
 static int settle_proxies(ServerConfig *c) {
         for (size_t i = 0; i < c->proxy_protocol.n; i++) {
                 c->proxies_http = c->proxies_http || streq(c->proxy_protocol.items[i], "http");
@@ -364,6 +387,7 @@ int server_config_load(ServerConfig *c, const ConfigList *paths, const ServerSet
         settle_tls(c, f);
         settle_acme(c, f);
         settle_listeners(c, f);
+        settle_names(c, f);
         r = settle_proxies(c);
         if (r < 0)
                 return r;

@@ -24,7 +24,8 @@ typedef struct ServerConfig {
         char *auth_method, *token_file;
         char *webhook_url, *webhook_secret_file, *webhook_ca_file;
         uint64_t webhook_timeout_usec, webhook_cache_usec;
-        ConfigList reserved_names, banned_names, trusted_proxies, proxy_protocol;
+        char *random_names;
+        ConfigList pool_names, reserved_names, banned_names, trusted_proxies, proxy_protocol;
         uint64_t grace_usec, park_usec;
         uint64_t max_clients, max_tunnels_per_client, max_pending, max_pending_per_address;
         uint64_t max_per_tunnel, max_per_visitor; /* connections of visitors */
@@ -35,6 +36,7 @@ typedef struct ServerConfig {
 
         /* derived */
         bool sets_listen; /* one of the three lists is not the default */
+        bool no_random_names;
         AuthMethod auth;
         uint16_t tcp_low, tcp_high;
         CidrList proxies;                 /* that are trusted */

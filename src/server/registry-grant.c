@@ -48,28 +48,57 @@ static bool choose_sticky_name(Registry *r, Grants *g, const char *key) {
         return true;
 }
 
-static int choose_random_name(Registry *r, Grants *g) {
+/* Whether it is to be had; then it is the wish. */
+static bool try_label(Registry *r, Grants *g, const char *label) {
+        const WishRules *rules = &r->options.rules;
+
+        snprintf(g->wish.host, sizeof(g->wish.host), "%.63s.%.189s", label, rules->domain);
+        return !label_is_reserved(rules, label) && !label_banned_word(rules, label) &&
+               name_is_free(r, g->client, g->wish.host);
+}
+
+static bool choose_from_pool(Registry *r, Grants *g) {
+        const ConfigList *pool = r->options.rules.pool;
+
+        for (size_t i = 0; pool && i < pool->n; i++)
+                if (policy_allows_label(&g->client->user->policy, pool->items[i]) &&
+                    try_label(r, g, pool->items[i]))
+                        return true;
+        return false;
+}
+
+/* Of the user's own names, or of all. */
+static bool choose_random_name(Registry *r, Grants *g) {
         const ConfigList *patterns = &g->client->user->policy.subdomains;
-        char key[32], label[HOST_LABEL_LENGTH_MAX + 1];
+        char label[HOST_LABEL_LENGTH_MAX + 1];
+
+        if (r->options.rules.no_random && patterns->n == 0)
+                return false;
+        for (unsigned i = 0; i < RANDOM_NAME_ATTEMPTS && random_label(patterns, i, label); i++)
+                if (try_label(r, g, label))
+                        return true;
+        return false;
+}
+
+static int choose_name(Registry *r, Grants *g) {
+        char key[32];
 
         snprintf(key, sizeof(key), "http#%u", g->client->n_http);
         if (choose_sticky_name(r, g, key))
                 return 0;
-        for (unsigned i = 0; i < RANDOM_NAME_ATTEMPTS && random_label(patterns, i, label); i++) {
-                snprintf(g->wish.host, sizeof(g->wish.host), "%s.%s", label, r->options.rules.domain);
-                if (!label_is_reserved(&r->options.rules, label) &&
-                    !label_banned_word(&r->options.rules, label) &&
-                    name_is_free(r, g->client, g->wish.host)) {
-                        client_remember(g->client, key, g->wish.host, 0);
-                        return 0;
-                }
-        }
-        return -EEXIST;
+        if (!choose_from_pool(r, g) && !choose_random_name(r, g))
+                return -EEXIST;
+        client_remember(g->client, key, g->wish.host, 0);
+        return 0;
 }
 
-static int refuse_random_name(const Policy *p, char **ret_why) {
+static int refuse_any_name(const WishRules *rules, const Policy *p, char **ret_why) {
         _cleanup_free_ char *list = policy_list_subdomains(p);
 
+        if (p->subdomains.n == 0 && rules->no_random)
+                return refuse(-EEXIST, ret_why,
+                              str_format("All names that this server gives out are taken; ask for one with "
+                                         "a subdomain, or try again later"));
         if (p->subdomains.n == 0)
                 return refuse(-EEXIST, ret_why, str_format("No random name is free; ask for one"));
         return refuse(-EEXIST, ret_why,
@@ -100,8 +129,8 @@ static int take_name(Registry *r, Grants *g, char **ret_why) {
         Claim *c;
 
         if (g->wish.host[0] == '\0') {
-                if (choose_random_name(r, g) < 0)
-                        return refuse_random_name(&g->client->user->policy, ret_why);
+                if (choose_name(r, g) < 0)
+                        return refuse_any_name(&r->options.rules, &g->client->user->policy, ret_why);
                 g->client->n_http++;
         }
         c = claim_of_host(r, g->wish.host);

@@ -328,6 +328,8 @@ RegistryOptions snapshot_registry_options(const Snapshot *s) {
                         .domain = c->domain,
                         .reserved = &c->reserved_names,
                         .banned = &c->banned_names,
+                        .pool = &c->pool_names,
+                        .no_random = c->no_random_names,
                         .http_port = port_of(http),
                         .https_port = port_of(snapshot_address(s, LISTEN_HTTPS)),
                         .tcp_low = c->tcp_low,

@@ -14,6 +14,8 @@ typedef struct WishRules {              /* all borrowed */
         const char *domain;             /* lower case */
         const ConfigList *reserved;     /* labels that nobody gets */
         const ConfigList *banned;       /* the same, also as words between the hyphens of a label */
+        const ConfigList *pool;         /* labels for those who ask for none, before random ones; or NULL */
+        bool no_random;                 /* then, and after the pool, there is none */
         uint16_t http_port, https_port; /* of URLs; 0: the server doesn't listen on it */
         uint16_t tcp_low, tcp_high;
 } WishRules;

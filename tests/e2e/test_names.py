@@ -117,3 +117,51 @@ def test_a_connection_to_one_user_s_wildcard_is_none_to_another_user_s_name(plac
             assert visit.read_answer(sock).status == status
     assert house.get("a.x.org", ca=house.cert, sni="q.x.org").status == 421
     assert house.get("q.x.org", ca=house.cert).status == 200
+
+
+def labels(client):
+    return [t.host.partition(".")[0] for t in client.tunnels(1)]
+
+
+@pytest.mark.parametrize("transport", ["mux", "classic"])
+def test_a_pool_is_given_out_and_then_words(place, transport):
+    server = place.server(config='names: { pool = [ "red", "Blue" ]; };')
+    got = [labels(place.client(server, "--proto=http", f"--transport={transport}", "9"))[0] for _ in range(3)]
+    assert got[:2] == ["red", "blue"]
+    assert got[2].replace("-", "").isalpha() and got[2].count("-") == 1
+
+
+def test_when_the_pool_is_empty_it_may_be_over(place):
+    server = place.server(config='names: { pool = [ "red" ]; random = "none"; };')
+    first = place.client(server, "--proto=http", "9")
+    assert labels(first) == ["red"]
+    second = place.client(server, "--proto=http", "9")
+    assert "All names that this server gives out are taken" in second.wait_event("error")["reason"]
+    assert second.exit_code() == 3
+    first.kill()
+    assert labels(place.client(server, "--proto=http", "9")) == ["red"], "it is the same client again"
+
+
+def test_a_name_of_the_pool_goes_back_after_the_grace_time(place):
+    server = place.server(config='names: { pool = [ "red" ]; random = "none"; grace = "100ms"; };')
+    hand = place.hand_client(server)
+    assert "red" in hand.tunnel("http")
+    other = place.hand_client(server)
+    assert "taken" in other.request("http")[0].Error
+    hand.close()
+    server.wait_log("is gone")
+    while (answer := place.hand_client(server).request("http")[0]).Error:
+        pass
+    assert "red" in answer.Url
+
+
+def test_a_name_of_the_pool_survives_a_restart_of_either_daemon(place):
+    config = 'names: { pool = [ "red", "blue" ]; };'
+    server = place.server(config=config)
+    first, second = (place.client(server, "--proto=http", "9") for _ in range(2))
+    before = labels(first), labels(second)
+    server.kill()
+    place.server(*server.again(), config=config)
+    for client, label in ((first, before[0]), (second, before[1])):
+        client.wait_event("tunnel", 2)
+        assert [t.host.partition(".")[0] for t in client.tunnels(2)] == label * 2

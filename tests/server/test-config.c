@@ -162,6 +162,25 @@ static void test_any_label_fits_before_the_domain(void **state _unused_) {
         expect_fault(&l, "too long");
 }
 
+static void test_names_of_the_pool_can_be_had(void **state _unused_) {
+        Loaded l;
+
+        LOAD(&l, true, "server.names.pool", "Red", "server.names.pool", "sea-blue", "server.names.random",
+             "none");
+        assert_int_equal(l.result, 0);
+        assert_string_equal(l.config.pool_names.items[0], "red");
+        assert_true(l.config.no_random_names);
+        done(&l);
+        LOAD(&l, true, "server.names.pool", "www", "server.names.reserved", "WWW");
+        expect_fault(&l, "nobody can have www");
+        LOAD(&l, true, "server.names.pool", "my-sex", "server.names.banned", "sex");
+        expect_fault(&l, "nobody can have my-sex");
+        LOAD(&l, true, "server.names.pool", "a.b");
+        expect_fault(&l, "one label");
+        LOAD(&l, true, "server.names.random", "sometimes");
+        expect_fault(&l, "\"words\" or \"none\"");
+}
+
 static void test_clients_need_somewhere_to_connect(void **state _unused_) {
         Loaded l;
 
@@ -196,6 +215,7 @@ int main(void) {
                 cmocka_unit_test(test_a_certificate_goes_with_its_key),
                 cmocka_unit_test(test_the_domain_is_lowered_and_has_a_dot),
                 cmocka_unit_test(test_any_label_fits_before_the_domain),
+                cmocka_unit_test(test_names_of_the_pool_can_be_had),
                 cmocka_unit_test(test_clients_need_somewhere_to_connect),
                 cmocka_unit_test(test_a_webroot_must_be_there),
         };

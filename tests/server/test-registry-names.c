@@ -233,6 +233,94 @@ static void test_a_revoked_wildcard_is_free(void **state _unused_) {
         assert_int_equal(ask_host(bob, "*.x.org"), 1);
 }
 
+/* ---- names that the server chooses ---- */
+
+static char *pool_items[] = { TEXT("red"), TEXT("blue") };
+static const ConfigList pool = { .items = pool_items, .n = 2 };
+
+/* With what the pool is to be, from the next request on. */
+static void use_pool(const ConfigList *names, bool no_random) {
+        options.rules.pool = names;
+        options.rules.no_random = no_random;
+        registry_set_options(registry, &options);
+}
+
+/* The label that USER gets when it asks for none, of static storage; "": refused. */
+static const char *get_any(User *user) {
+        static char label[HOST_LABEL_LENGTH_MAX + 1];
+        MessageReqTunnel m = { .protocol = TEXT("http") };
+        TunnelGrant grants[TUNNEL_PROTOCOL_MAX];
+        _cleanup_free_ char *why = NULL;
+        int n = registry_add(registry, id_of(user), user == bob ? bob_session : ann_session, &m, grants,
+                             &why);
+
+        label[0] = '\0';
+        if (n > 0) {
+                snprintf(label, sizeof(label), "%.*s", (int) strcspn(grants[0].tunnel->host, "."),
+                         grants[0].tunnel->host);
+                tunnel_unref(grants[0].tunnel);
+        } else
+                assert_int_equal(n, -EEXIST);
+        return label;
+}
+
+static void test_who_asks_for_no_name_gets_one_of_the_pool(void **state _unused_) {
+        use_pool(&pool, false);
+        assert_string_equal(get_any(ann), "red");
+        assert_string_equal(get_any(bob), "blue");
+        assert_non_null(strchr(get_any(bob), '-')); /* two words */
+        use_pool(&pool, true);
+        assert_string_equal(get_any(bob), "");
+        assert_int_equal(ask(bob, "http", NULL, "mine"), 1);
+}
+
+static void
+test_a_name_of_the_pool_stays_its_client_s_and_goes_back_after_the_grace_time(void **state _unused_) {
+        uint64_t now = clock_usec();
+
+        use_pool(&pool, true);
+        assert_string_equal(get_any(ann), "red");
+        registry_logout(registry, id_of(ann), ann_session.id, now);
+        assert_string_equal(get_any(bob), "blue");
+        assert_string_equal(get_any(bob), "");
+        ann_session = log_in(ann);
+        assert_string_equal(get_any(ann), "red");
+        registry_logout(registry, id_of(ann), ann_session.id, now);
+        (void) registry_sweep(registry, now + GRACE_USEC);
+        assert_string_equal(get_any(bob), "red");
+}
+
+static void test_a_name_of_the_pool_that_somebody_asked_for_is_taken(void **state _unused_) {
+        use_pool(&pool, true);
+        assert_int_equal(ask(ann, "http", NULL, "red"), 1);
+        assert_string_equal(get_any(bob), "blue");
+}
+
+static void test_of_the_pool_the_policy_takes_what_it_allows(void **state _unused_) {
+        Policy policy = {};
+        char *why = NULL;
+
+        assert_int_equal(policy_set(&policy, "subdomains", "blue,mine", &why), 0);
+        user_unref(ann);
+        assert_int_equal(user_new(&ann, "ann", &policy), 0);
+        ann_session = log_in(ann);
+        use_pool(&pool, true);
+        assert_string_equal(get_any(ann), "blue");
+        assert_string_equal(get_any(ann), "mine"); /* its own names are no random ones */
+        assert_string_equal(get_any(ann), "");
+        assert_string_equal(get_any(bob), "red");
+}
+
+static void test_reserved_and_banned_names_are_not_given_out(void **state _unused_) {
+        ConfigList reserved = { .items = (char *[]){ TEXT("red") }, .n = 1 };
+        ConfigList banned = { .items = (char *[]){ TEXT("blue") }, .n = 1 };
+
+        options.rules.reserved = &reserved;
+        options.rules.banned = &banned;
+        use_pool(&pool, true);
+        assert_string_equal(get_any(ann), "");
+}
+
 #define names_test(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void) {
@@ -247,6 +335,11 @@ int main(void) {
                 names_test(test_whose_a_name_is_minds_wildcards),
                 names_test(test_wildcards_survive_a_restart),
                 names_test(test_a_revoked_wildcard_is_free),
+                names_test(test_who_asks_for_no_name_gets_one_of_the_pool),
+                names_test(test_a_name_of_the_pool_stays_its_client_s_and_goes_back_after_the_grace_time),
+                names_test(test_a_name_of_the_pool_that_somebody_asked_for_is_taken),
+                names_test(test_of_the_pool_the_policy_takes_what_it_allows),
+                names_test(test_reserved_and_banned_names_are_not_given_out),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
