@@ -13,6 +13,8 @@ static const struct {
         { "logout", "d2aeb1c2e2f64e77b44e4b9e443812f8" },     /* pgrokd */
         { "refused", "c055fbcc382d4c0f878d8b425190cfba" },    /* pgrokd */
         { "reloaded", "12a7f651ab0a4a7b911199404ec57524" },   /* pgrokd */
+        { "upgraded", "6eb3e81fe50847efbb5f5a281b4ba0c8" },   /* pgrokd */
+        { "upgrade", "5ee7476fb6e1484898e3dea1c09e0ad4" },    /* pgrokd */
         { "revoked", "3f0278c66def4807800c8447dd620bc3" },    /* pgrokd */
         { "webhook", "97df7ca1014543abb1d4d8d6519edef0" },    /* pgrokd */
         { "tunnel", "5fadd73517e44db1be675289c5dc64f7" },     /* both */

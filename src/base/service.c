@@ -35,6 +35,10 @@ void service_extend_timeout(uint64_t usec) {
         (void) sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%" PRIu64, usec);
 }
 
+void service_leave(pid_t successor) {
+        (void) sd_notifyf(1, "MAINPID=%li", (long) successor);
+}
+
 void service_failed(int error) {
         (void) sd_notifyf(0, "ERRNO=%i", -error);
 }

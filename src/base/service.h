@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/macro.h"
 
@@ -21,6 +22,9 @@ void service_watchdog(void);
 
 /* Starting or stopping takes up to USEC more. */
 void service_extend_timeout(uint64_t usec);
+
+/* The process SUCCESSOR is the service's main one from now on; what we say is for nobody any more. */
+void service_leave(pid_t successor);
 
 /* We end because of ERROR, a negative errno. */
 void service_failed(int error);

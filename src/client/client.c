@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "client/backoff.h"
 #include "client/control.h"
+#include "client/draining.h"
 #include "client/identity.h"
 #include "client/screen.h"
 #include "client/session.h"
@@ -36,7 +37,6 @@
 #define STABLE_USEC (10 * USEC_PER_SEC) /* online for so long: the next loss is a new one */
 #define READY_TIMEOUT_USEC (5 * USEC_PER_SEC)
 #define INSTANCE_BYTES 8
-#define DRAINING_MAX 8
 #define CONFIGS_KEPT_MAX 1000 /* until they are used no more */
 #define STOP_TIMEOUT_USEC (800 * USEC_PER_MSEC)
 
@@ -50,13 +50,12 @@ typedef struct Client {
         Report report;
         Screen *screen; /* owned; NULL: there is none */
         Tunnels tunnels;
-        Visitors *visitors;              /* owned */
-        Siblings *siblings;              /* owned; NULL: one session does */
-        Identity *identity;              /* owned; NULL: without a state folder */
-        char *client_id;                 /* owned */
-        Session *session;                /* owned; NULL while waiting */
-        Session *draining[DRAINING_MAX]; /* owned, the oldest first: replaced, with visitors */
-        size_t n_draining;
+        Visitors *visitors; /* owned */
+        Siblings *siblings; /* owned; NULL: one session does */
+        Identity *identity; /* owned; NULL: without a state folder */
+        char *client_id;    /* owned */
+        Session *session;   /* owned; NULL while waiting */
+        Draining draining;
         Timer *retry;         /* owned: the next session */
         Timer *retry_refused; /* owned: the refused tunnels */
         Timer *ready;         /* owned: READY at the latest; NULL once it was said */
@@ -79,8 +78,7 @@ static void client_close(Client *c) {
         screen_leave(c->screen); /* before anything that may take its time */
         c->control = control_free(c->control);
         c->session = session_free(c->session);
-        while (c->n_draining > 0)
-                session_free(c->draining[--c->n_draining]);
+        draining_done(&c->draining);
         c->visitors = visitors_free(c->visitors);
         c->siblings = siblings_free(c->siblings);
         c->retry = timer_free(c->retry);
@@ -239,25 +237,12 @@ static void client_wait(Client *c, SessionEnd end, const char *why) {
         client_update_status(c);
 }
 
-/* Returns false if S is none of them. */
-static bool client_forget_draining(Client *c, const Session *s) {
-        for (size_t i = 0; i < c->n_draining; i++)
-                if (c->draining[i] == s) {
-                        c->n_draining--;
-                        memmove(c->draining + i, c->draining + i + 1,
-                                (c->n_draining - i) * sizeof(Session *));
-                        return true;
-                }
-        return false;
-}
-
 static void on_session_ended(Session *s, SessionEnd end, const char *why, void *userdata) {
         Client *c = userdata;
         _cleanup_free_ char *text = explain_end(end, why); /* WHY may go with the session */
 
-        if (client_forget_draining(c, s)) {
-                log_debug("A replaced session has ended: %s", why);
-                session_free(s);
+        if (draining_remove(&c->draining, s)) {
+                log_debug("A replaced session has ended: %s", text ? text : "Out of memory");
                 return;
         }
         c->session = session_free(c->session);
@@ -275,20 +260,13 @@ static void on_session_ended(Session *s, SessionEnd end, const char *why, void *
                 client_wait(c, end, text ? text : "Out of memory");
 }
 
-/* At once: the server sends new visitors to the new session only. Of too many that drain the oldest must
- * go. */
+/* At once: the server sends new visitors to the new session only. */
 static void on_session_draining(Session *s, void *userdata) {
         Client *c = userdata;
 
         if (s != c->session)
                 return;
-        if (c->n_draining == DRAINING_MAX) {
-                Session *oldest = c->draining[0];
-
-                (void) client_forget_draining(c, oldest);
-                session_free(oldest);
-        }
-        c->draining[c->n_draining++] = TAKE_PTR(c->session);
+        draining_add(&c->draining, TAKE_PTR(c->session));
         siblings_pause(c->siblings);
         timer_stop(c->retry_refused); /* the next session asks for all */
         timer_start(c->retry, 0);
@@ -317,7 +295,7 @@ static bool client_offers_mux(const Client *c) {
 
 /* Nobody uses what the configuration has replaced. */
 static void client_forget_configs(Client *c) {
-        if (c->n_draining > 0 || visitors_count(c->visitors) > 0 || c->siblings)
+        if (c->draining.n > 0 || visitors_count(c->visitors) > 0 || c->siblings)
                 return;
         c->config->previous = client_config_free(c->config->previous);
         c->n_kept = 0;

@@ -7,6 +7,7 @@
 #include "base/parse.h"
 #include "base/str.h"
 #include "client/backoff.h"
+#include "client/draining.h"
 #include "client/session.h"
 #include "client/visitors.h"
 #include "net/mux.h"
@@ -42,7 +43,7 @@ struct Sibling {
         Visitors *visitors; /* owned */
         Pass *pass, *next;  /* owned, or NULL: what the session uses, and what the next one shall use */
         Session *session;   /* owned, or NULL */
-        Session *draining;  /* owned, or NULL: one that the server has told to be replaced */
+        Draining draining;  /* those that the server has told to be replaced */
         Timer *retry;       /* owned */
         Backoff lost, refused;
         uint64_t online_usec; /* since when; 0: not online */
@@ -106,9 +107,9 @@ static void sibling_log_end(Sibling *s, SessionEnd end, const char *why) {
 static void on_sibling_ended(Session *session, SessionEnd end, const char *why, void *userdata) {
         Sibling *s = userdata;
 
-        if (session == s->draining) {
-                log_debug("The replaced session %u has ended: %s", s->number, why);
-                s->draining = session_free(s->draining);
+        if (session != s->session) {
+                log_debug("A replaced session %u has ended: %s", s->number, why);
+                (void) draining_remove(&s->draining, session);
                 return;
         }
         sibling_log_end(s, end, why);
@@ -122,8 +123,7 @@ static void on_sibling_draining(Session *session, void *userdata) {
 
         if (session != s->session)
                 return;
-        s->draining = session_free(s->draining);
-        s->draining = TAKE_PTR(s->session);
+        draining_add(&s->draining, TAKE_PTR(s->session));
         sibling_wait(s, SESSION_LOST);
 }
 
@@ -208,7 +208,7 @@ static void on_sibling_tunnel_up(Worker *w, Mail *mail) {
 /* Lets go of everything that keeps the loop running. */
 static void sibling_close(Sibling *s) {
         s->session = session_free(s->session);
-        s->draining = session_free(s->draining);
+        draining_done(&s->draining);
         s->visitors = visitors_free(s->visitors);
         s->retry = timer_free(s->retry);
 }
@@ -238,7 +238,7 @@ int sibling_new(Sibling **ret, unsigned number, const SiblingParams *params) {
 
         if (!s)
                 return -ENOMEM;
-        *s = (Sibling) {
+        *s = (Sibling){
                 .params = params,
                 .number = number,
                 .lost = { RECONNECT_MIN_USEC, RECONNECT_MAX_USEC, 0 },

@@ -84,6 +84,10 @@ static int run_reload(const CtlOptions *o, char **arguments _unused_) {
         return ask_and_show(o, "POST", "/v1/reload", NULL, NULL);
 }
 
+static int run_upgrade(const CtlOptions *o, char **arguments _unused_) {
+        return ask_and_show(o, "POST", "/v1/upgrade", NULL, NULL);
+}
+
 static int run_verify(const CtlOptions *o, char **arguments _unused_) {
         struct json_object *faults;
         LocalReply reply;
@@ -151,6 +155,7 @@ static const struct {
         { "kick", NULL, 1, run_kick },
         { "drain", NULL, 0, run_drain },
         { "reload", NULL, 0, run_reload },
+        { "upgrade", NULL, 0, run_upgrade },
         { "verify", NULL, 0, run_verify },
         { "host", "add", 2, run_host_add },
         { "host", "remove", 2, run_host_remove },

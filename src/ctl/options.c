@@ -35,6 +35,7 @@ void ctl_options_help(void) {
               "  kick CLIENT               end a client's sessions and connections; it may come back\n"
               "  drain                     take nobody any more, and end with the last visitor\n"
               "  reload                    read the configuration again\n"
+              "  upgrade                   hand over to the program on disk; nobody is disconnected\n"
               "  verify                    check the configuration without using it\n"
               "  host add HOST NAME        give a host name to the user NAME\n"
               "  host remove HOST NAME     take it back\n"
@@ -81,7 +82,7 @@ static void set_option(CtlOptions *o, int option, char *value) {
 int ctl_options_parse(int argc, char *argv[], CtlOptions *ret) {
         int option;
 
-        *ret = (CtlOptions) { .config = PGROK_CONFIG_DIR };
+        *ret = (CtlOptions){ .config = PGROK_CONFIG_DIR };
         while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
                 if (option == '?') {
                         fprintf(stderr, "Try `pgrokctl --help`.\n");

@@ -52,7 +52,10 @@ struct HttpService {
         void *userdata; /* borrowed */
         HttpExchange *waiting;
         Address address;
-        LocalSocket local; /* zeroed for TCP */
+        LocalSocket local; /* zeroed for TCP, and once it is another process's */
+        bool is_local;
+        HttpIdleFn on_idle; /* NULL until it accepts nobody any more */
+        void *idle_userdata;
 };
 
 /* ---- the loop ---- */
@@ -65,6 +68,8 @@ static void service_run(HttpService *s) {
                 timer_start(s->timer, msec * USEC_PER_MSEC);
         else
                 timer_stop(s->timer);
+        if (s->on_idle && http_service_is_idle(s))
+                s->on_idle(s->idle_userdata);
 }
 
 static void on_service_timer(void *userdata) {
@@ -101,7 +106,7 @@ static enum MHD_Result exchange_send(HttpExchange *x, unsigned status) {
 static enum MHD_Result exchange_refuse_body(HttpExchange *x) {
         static const char text[] = "{\"error\":\"The request's body is too long\"}\n";
 
-        exchange_set_answer(x, &(HttpAnswer) { .content_type = "application/json",
+        exchange_set_answer(x, &(HttpAnswer){ .content_type = "application/json",
                                               .body = strdup(text),
                                               .body_length = strlen(text) });
         return exchange_send(x, MHD_HTTP_CONTENT_TOO_LARGE);
@@ -128,7 +133,7 @@ static void exchange_find_peer(HttpExchange *x) {
         struct ucred peer;
         socklen_t n = sizeof(peer);
 
-        if (!x->service->local.path || !info ||
+        if (!x->service->is_local || !info ||
             getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0)
                 return;
         x->request.is_local = true;
@@ -299,25 +304,23 @@ static int service_watch(HttpService *s, Worker *w) {
         return 0;
 }
 
-/* Owns FD. */
+/* Owns FD on success. */
 static int service_new(HttpService **ret, Worker *w, int fd, HttpServiceFn on_request, void *userdata) {
         HttpService *s = new0(HttpService, 1);
         int r;
 
-        if (!s) {
-                safe_close(fd);
+        if (!s)
                 return -ENOMEM;
-        }
         s->on_request = on_request;
         s->userdata = userdata;
         r = service_start_daemon(s, fd);
         if (r < 0) {
-                safe_close(fd);
                 free(s);
                 return r;
         }
         r = service_watch(s, w);
         if (r < 0) {
+                (void) MHD_quiesce_daemon(s->daemon); /* FD stays open */
                 MHD_stop_daemon(s->daemon);
                 free(s);
                 return r;
@@ -333,28 +336,60 @@ int http_service_new_local(HttpService **ret, Worker *w, const char *path, const
 
         if (r < 0)
                 return r;
-        r = service_new(ret, w, TAKE_FD(local.fd), on_request, userdata);
+        r = service_new(ret, w, local.fd, on_request, userdata);
         if (r < 0)
                 local_socket_done(&local);
-        else
+        else {
+                TAKE_FD(local.fd);
                 (*ret)->local = local;
+                (*ret)->is_local = true;
+        }
         return r;
 }
 
 int http_service_new_tcp(HttpService **ret, Worker *w, const Address *address, HttpServiceFn on_request,
                          void *userdata) {
-        int fd = listener_bind(address);
-        Address bound;
-        int r = fd < 0 ? fd : address_of_socket(fd, &bound);
+        _cleanup_close_ int fd = listener_bind(address);
+        int r = fd < 0 ? fd : http_service_new_socket(ret, w, fd, NULL, on_request, userdata);
 
+        if (r >= 0)
+                TAKE_FD(fd);
+        return r;
+}
+
+int http_service_new_socket(HttpService **ret, Worker *w, int fd, const char *path, HttpServiceFn on_request,
+                            void *userdata) {
+        LocalSocket local = {};
+        Address bound = {};
+        HttpService *s;
+        int r = path ? local_socket_find(&local, path) : address_of_socket(fd, &bound);
+
+        if (r >= 0)
+                r = service_new(&s, w, fd, on_request, userdata);
         if (r < 0) {
-                safe_close(fd);
+                local_socket_forget(&local);
                 return r;
         }
-        r = service_new(ret, w, fd, on_request, userdata);
-        if (r >= 0)
-                (*ret)->address = bound;
-        return r;
+        s->local = local;
+        s->is_local = path;
+        s->address = bound;
+        *ret = s;
+        return 0;
+}
+
+int http_service_socket(const HttpService *s) {
+        return MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_LISTEN_FD)->listen_fd;
+}
+
+bool http_service_is_idle(const HttpService *s) {
+        return MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections == 0;
+}
+
+void http_service_let_go(HttpService *s, HttpIdleFn on_idle, void *userdata) {
+        safe_close(MHD_quiesce_daemon(s->daemon));
+        local_socket_forget(&s->local);
+        s->on_idle = on_idle;
+        s->idle_userdata = userdata;
 }
 
 const Address *http_service_address(const HttpService *s) {
@@ -374,7 +409,7 @@ HttpService *http_service_free(HttpService *s) {
                 exchange_resume(x); /* libmicrohttpd doesn't stop while it has suspended ones */
                 x->on_gone(x->userdata);
         }
-        uv_close((uv_handle_t*) &s->poll,
+        uv_close((uv_handle_t *) &s->poll,
                  on_service_closed); /* takes the descriptor out of the loop at once */
         timer_free(s->timer);
         MHD_stop_daemon(s->daemon);

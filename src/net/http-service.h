@@ -52,6 +52,20 @@ int http_service_new_local(HttpService **ret, Worker *w, const char *path, const
 int http_service_new_tcp(HttpService **ret, Worker *w, const Address *address, HttpServiceFn on_request,
                          void *userdata);
 
+/* On FD, which listens already and is the service's on success; PATH: where, if it is a unix socket, else
+ * NULL. As above. */
+int http_service_new_socket(HttpService **ret, Worker *w, int fd, const char *path, HttpServiceFn on_request,
+                            void *userdata);
+
+/* The socket that it listens on, which stays its own. */
+int http_service_socket(const HttpService *s);
+
+/* Accepts nobody any more, and leaves the path alone: another process has the socket too. ON_IDLE is called
+ * when the last connection has gone; it may free S. */
+typedef void (*HttpIdleFn)(void *userdata);
+void http_service_let_go(HttpService *s, HttpIdleFn on_idle, void *userdata);
+bool http_service_is_idle(const HttpService *s);
+
 /* Where it listens, with the port that it got. */
 const Address *http_service_address(const HttpService *s);
 

@@ -69,13 +69,17 @@ static const StreamOps stream_fd_ops = {
         .destroy = stream_fd_destroy,
 };
 
+int stream_fd_number(const Stream *s) {
+        return s->ops == &stream_fd_ops ? container_of(s, StreamFd, stream)->socket.fd : -1;
+}
+
 int stream_fd_new(Stream **ret, Worker *w, int fd) {
         StreamFd *f = new0(StreamFd, 1);
         int r;
 
         if (!f)
                 return -ENOMEM;
-        f->stream = (Stream) { .ops = &stream_fd_ops, .worker = w };
+        f->stream = (Stream){ .ops = &stream_fd_ops, .worker = w };
         r = socket_init(&f->socket, w, fd, on_stream_fd_event);
         if (r < 0) {
                 free(f);

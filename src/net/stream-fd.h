@@ -7,3 +7,6 @@
 
 /* Owns FD (non-blocking) on success only. Returns 0 or a negative errno. loop: W */
 int stream_fd_new(Stream **ret, Worker *w, int fd);
+
+/* Its descriptor, which stays its own, or -1: S is of another kind. */
+int stream_fd_number(const Stream *s);

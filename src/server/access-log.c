@@ -107,7 +107,7 @@ AccessEntry *access_entry_new(const HttpHead *request, const Ip *visitor) {
         if (!e)
                 return NULL;
         p = e->text;
-        e->line = (AccessLogLine) { .visitor = *visitor, .time_sec = time(NULL) };
+        e->line = (AccessLogLine){ .visitor = *visitor, .time_sec = time(NULL) };
         e->line.request = keep(&p, request->first_line, ACCESS_LOG_REQUEST_BYTES_MAX);
         e->line.referer = keep(&p, referer, ACCESS_LOG_TEXT_BYTES_MAX);
         e->line.user_agent = keep(&p, agent, ACCESS_LOG_TEXT_BYTES_MAX);
@@ -143,6 +143,11 @@ static void write_journal(const AccessLogLine *line, uint64_t duration_usec, con
                    "%s \"%.*s\" %s %s", visitor,
                    (int) MIN(request.length, (size_t) ACCESS_LOG_REQUEST_BYTES_MAX), request.data, status,
                    n_bytes);
+}
+
+AccessEntry *access_entry_free(AccessEntry *entry) {
+        free(entry);
+        return NULL;
 }
 
 void access_log_write(AccessLog *l, AccessEntry *entry, unsigned status, uint64_t n_bytes,

@@ -27,6 +27,9 @@ bool access_log_is_on(AccessLog *l);
 /* What is to be said of REQUEST once it is answered, owned by the caller, or NULL when memory is out. */
 AccessEntry *access_entry_new(const HttpHead *request, const Ip *visitor);
 
+/* Another process answers. Takes NULL; returns NULL. */
+AccessEntry *access_entry_free(AccessEntry *entry);
+
 /* Logs and frees ENTRY (or NULL). N_BYTES: of the body. TUNNEL: its URL, or NULL. */
 void access_log_write(AccessLog *l, AccessEntry *entry, unsigned status, uint64_t n_bytes,
                       uint64_t duration_usec, const char *tunnel);

@@ -9,6 +9,7 @@
 #include "net/http-json.h"
 #include "proto/hostname.h"
 #include "server/control-query.h"
+#include "server/upgrade.h"
 
 #define USER_NAME_MAX 64
 
@@ -41,8 +42,10 @@ static void handle_verify(Server *s, HttpExchange *x, const HttpRequest *r _unus
 }
 
 static void handle_drain(Server *s, HttpExchange *x, const HttpRequest *r _unused_) {
-        int e = server_drain(s);
+        int e;
 
+        upgrade_cancel(s);
+        e = server_drain(s);
         if (e < 0)
                 http_answer_error(x, 500, "%s", strerror(-e));
         else
@@ -57,6 +60,14 @@ static void handle_reload(Server *s, HttpExchange *x, const HttpRequest *r _unus
                 http_answer_error(x, 409, "%s", why ? why : strerror(-e));
         else
                 answer_done(x);
+}
+
+static void handle_upgrade(Server *s, HttpExchange *x, const HttpRequest *r _unused_) {
+        _cleanup_free_ char *why = NULL;
+        int e = upgrade_start(s, x, &why);
+
+        if (e < 0)
+                http_answer_error(x, 409, "%s", why ? why : strerror(-e));
 }
 
 static void handle_log_level(Server *s _unused_, HttpExchange *x, const HttpRequest *r) {
@@ -138,6 +149,7 @@ static const struct {
         { "GET", "/v1/verify", handle_verify },
         { "POST", "/v1/drain", handle_drain },
         { "POST", "/v1/reload", handle_reload },
+        { "POST", "/v1/upgrade", handle_upgrade },
         { "POST", "/v1/log-level", handle_log_level },
         { "POST", "/v1/hosts", handle_add_host },
         { "DELETE", "/v1/hosts", handle_remove_host },
@@ -192,6 +204,16 @@ static void on_control_request(HttpExchange *x, const HttpRequest *r, void *user
                 http_answer_error(x, 403, "Only root and members of the group " CONTROL_GROUP " may do that");
 }
 
+/* Where a predecessor listened, if there was one. */
+static int control_listen(Server *s, const char *path, int *fd) {
+        if (*fd >= 0 &&
+            http_service_new_socket(&s->control, s->main, *fd, path, on_control_request, s) >= 0) {
+                *fd = -1;
+                return 0;
+        }
+        return http_service_new_local(&s->control, s->main, path, CONTROL_GROUP, on_control_request, s);
+}
+
 void control_open(Server *s) {
         _cleanup_free_ char *path = files_control_socket("pgrokd");
         int r;
@@ -200,7 +222,7 @@ void control_open(Server *s) {
                 log_debug("There is no folder for the control socket, as XDG_RUNTIME_DIR is not set");
                 return;
         }
-        r = http_service_new_local(&s->control, s->main, path, CONTROL_GROUP, on_control_request, s);
+        r = control_listen(s, path, &s->inherited->fds[INHERITED_CONTROL]);
         if (r == -EADDRINUSE)
                 log_warning("Another pgrokd answers on %s, ignoring: pgrokctl doesn't reach this one", path);
         else if (r < 0)

@@ -80,7 +80,7 @@ static int write_request(const Exchange *x, const HttpHead *head, Buffer *out) {
                 return -ENOBUFS;
         rewrite.edits = forwarded.edits;
         rewrite.n_edits = forwarded.n_edits;
-        k = http_rewrite_request(head, &rewrite, (char*) buffer_tail(out), buffer_room(out));
+        k = http_rewrite_request(head, &rewrite, (char *) buffer_tail(out), buffer_room(out));
         if (k < 0)
                 return (int) k;
         buffer_produce(out, (size_t) k);
@@ -141,7 +141,7 @@ static int64_t judge_request(Exchange *x, const char *data, size_t n, Buffer *in
 
 static int write_response(const HttpHead *head, const char *connection, Buffer *out) {
         HttpRewrite rewrite = { .connection = connection };
-        ssize_t k = http_rewrite_response(head, &rewrite, (char*) buffer_tail(out), buffer_room(out));
+        ssize_t k = http_rewrite_response(head, &rewrite, (char *) buffer_tail(out), buffer_room(out));
 
         if (k < 0)
                 return (int) k;
@@ -233,11 +233,10 @@ static int exchange_check_complete(Exchange *x) {
                 return exchange_stop(x, EXCHANGE_CLOSE);
         if (!x->is_response_done || !x->is_request_done)
                 return 0;
-        if (x->has_visitor_ended || *x->is_stopping)
+        if (x->has_visitor_ended || !x->owner->rests(x))
                 return exchange_stop(x, EXCHANGE_CLOSE);
         x->state = EXCHANGE_RESTING;
         x->leg_is_used = true;
-        x->owner->rests(x);
         if (!x->leg_goes_on)
                 return exchange_stop(x, EXCHANGE_LOOK_AGAIN);
         relay_resume(x->relay, RELAY_A);

@@ -29,9 +29,10 @@ typedef enum ExchangeEnd {
 typedef struct ExchangeOwner {
         /* The next request: whether it may go to the same leg. */
         bool (*may_pass)(Exchange *x, const HttpHead *request);
-        /* A part of the next request has come; or the exchange is complete, and none has yet. */
+        /* A part of the next request has come. */
         void (*began)(Exchange *x);
-        void (*rests)(Exchange *x);
+        /* The exchange is complete. Returns false when there shall be no other. */
+        bool (*rests)(Exchange *x);
         /* It has been answered: status and duration are known. */
         void (*answered)(Exchange *x);
 } ExchangeOwner;

@@ -14,6 +14,7 @@
 #include "server/session-classic.h"
 #include "server/session-koding.h"
 #include "server/session-mux.h"
+#include "server/upgrade.h"
 
 #define OUT_OF_MEMORY "The server is out of memory"
 #define TOO_BUSY "The server has too many logins to check; try again later"
@@ -266,6 +267,8 @@ static void on_login(Worker *w, Mail *mail) {
         uint64_t wait_usec = attempts_wait_usec(s->attempts, &l->spec.peer, clock_usec());
         char why[96];
 
+        if (upgrade_holds(s, mail))
+                return;
         if (l->trust != s->snapshot->trust) { /* it comes again, and tells otherwise who it is */
                 login_free(l);
                 return;
@@ -412,7 +415,7 @@ static void on_logout(Worker *w, Mail *mail) {
 
         registry_logout(s->registry, l->client_id, l->id, clock_usec());
         server_session_ended(s, l->worker);
-        if (l->number == 0) /* the others come and go with it */
+        if (l->number == 0 && s->successor_fd < 0) /* the others come and go with it */
                 auth_logout(s->auth, &client);
         server_retry_parked(s); /* visitors that found it dead: there may be another one */
         logout_free(l);

@@ -4,12 +4,13 @@
 #include "base/log.h"
 #include "base/version.h"
 #include "server/options.h"
+#include "server/predecessor.h"
 #include "server/server.h"
 
 #define EXIT_USAGE 2
 
 /* Returns the exit status. */
-static int configure_and_run(const ServerOptions *o) {
+static int configure_and_run(const ServerOptions *o, Inherited *inherited) {
         ServerConfig config = {};
         ConfigList faults = {};
         int status = EXIT_SUCCESS;
@@ -17,12 +18,25 @@ static int configure_and_run(const ServerOptions *o) {
 
         for (size_t i = 0; i < faults.n; i++)
                 fprintf(stderr, "%s\n", faults.items[i]);
-        if (r < 0)
+        if (r < 0) {
+                predecessor_refuse(inherited, faults.n > 0 ? faults.items[0] : strerror(-r));
                 status = r == -EINVAL ? EXIT_USAGE : EXIT_FAILURE;
-        else if (!o->check)
-                status = server_run(&config, o);
+        } else if (!o->check)
+                status = server_run(&config, o, inherited);
         config_list_done(&faults);
         server_config_done(&config);
+        return status;
+}
+
+static int take_and_run(const ServerOptions *o) {
+        Inherited inherited;
+        int r = inherited_take(&inherited), status = EXIT_FAILURE;
+
+        if (r < 0)
+                log_error("Can't take the sockets that systemd has passed: %s", strerror(-r));
+        else
+                status = configure_and_run(o, &inherited);
+        inherited_done(&inherited);
         return status;
 }
 
@@ -44,7 +58,7 @@ static int run(const ServerOptions *o) {
         }
         if (o->log_level)
                 log_set_level(log_level_from_string(o->log_level));
-        return configure_and_run(o);
+        return take_and_run(o);
 }
 
 int main(int argc, char *argv[]) {

@@ -12,7 +12,7 @@
 
 /* Owns TEXT; NULL: memory is out. */
 static void answer_text(HttpExchange *x, unsigned status, const char *type, char *text) {
-        http_exchange_answer(x, &(HttpAnswer) { .status = text ? status : 500,
+        http_exchange_answer(x, &(HttpAnswer){ .status = text ? status : 500,
                                                .content_type = type,
                                                .body = text,
                                                .body_length = text ? strlen(text) : 0 });
@@ -90,8 +90,16 @@ static void on_metrics_request(HttpExchange *x, const HttpRequest *r, void *user
                 answer_text(x, 404, plain, strdup("There are /metrics and /healthz\n"));
 }
 
-int metrics_service_new(HttpService **ret, Server *s, const char *where) {
+/* FD listens at ADDRESS, or at a port that was chosen there. */
+static bool listens_at(int fd, const Address *address) {
+        Address bound;
+
+        return fd >= 0 && address_of_socket(fd, &bound) >= 0 && address_covers(address, &bound);
+}
+
+int metrics_service_new(HttpService **ret, Server *s, const char *where, int *fd) {
         Address address;
+        int r;
 
         if (str_is_empty(where)) {
                 *ret = NULL;
@@ -99,5 +107,10 @@ int metrics_service_new(HttpService **ret, Server *s, const char *where) {
         }
         if (address_parse(where, &address) < 0)
                 return -EINVAL; /* the configuration was checked */
-        return http_service_new_tcp(ret, s->main, &address, on_metrics_request, s);
+        if (!listens_at(*fd, &address))
+                return http_service_new_tcp(ret, s->main, &address, on_metrics_request, s);
+        r = http_service_new_socket(ret, s->main, *fd, NULL, on_metrics_request, s);
+        if (r >= 0)
+                *fd = -1;
+        return r;
 }

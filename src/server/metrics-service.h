@@ -5,5 +5,6 @@
 
 #include "server/server.h"
 
-/* Listens at WHERE; NULL or "": nowhere, *RET becomes NULL. Returns 0 or a negative errno. loop: main */
-int metrics_service_new(HttpService **ret, Server *s, const char *where);
+/* Listens at WHERE; NULL or "": nowhere, *RET becomes NULL. *FD: a socket that listens there already, or -1;
+ * taken if it is used. Returns 0 or a negative errno. loop: main */
+int metrics_service_new(HttpService **ret, Server *s, const char *where, int *fd);

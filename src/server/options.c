@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -84,7 +85,7 @@ static int add_setting(ServerOptions *o, size_t option, const char *value) {
                 fprintf(stderr, "pgrokd: there are too many options\n");
                 return -EINVAL;
         }
-        o->settings[o->n_settings++] = (ServerSetting) {
+        o->settings[o->n_settings++] = (ServerSetting){
                 .key = setting_options[option].key,
                 .value = value,
                 .origin = setting_options[option].name,
@@ -123,6 +124,13 @@ static int set_option(ServerOptions *o, int option, const char *value) {
         }
 }
 
+static char *find_program(void) {
+        char path[PATH_MAX];
+        ssize_t n = readlink("/proc/self/exe", path, sizeof(path));
+
+        return n > 0 && n < (ssize_t) sizeof(path) ? strndup(path, (size_t) n) : NULL;
+}
+
 int server_options_parse(int argc, char *argv[], ServerOptions *ret) {
         struct option options[ELEMENTSOF(plain_options) + ELEMENTSOF(setting_options) + 1] = {};
         int option, r;
@@ -134,7 +142,7 @@ int server_options_parse(int argc, char *argv[], ServerOptions *ret) {
                         .has_arg = required_argument,
                         .val = OPTION_SETTING + (int) i,
                 };
-        *ret = (ServerOptions){};
+        *ret = (ServerOptions){ .argv = argv, .program = find_program() };
         while ((option = getopt_long_only(argc, argv, "", options, NULL)) >= 0) {
                 r = option == '?' ? -EINVAL : set_option(ret, option, optarg);
                 if (r < 0)
@@ -162,4 +170,5 @@ int server_options_load(const ServerOptions *o, ServerConfig *c, ConfigList *ret
 
 void server_options_done(ServerOptions *o) {
         config_list_done(&o->paths);
+        free(o->program);
 }

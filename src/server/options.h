@@ -11,6 +11,8 @@ typedef struct ServerOptions {
         size_t n_settings;
         const char *log_target; /* borrowed from argv, as are the settings; NULL: found out */
         const char *log_level;
+        char **argv;   /* borrowed: as we were started */
+        char *program; /* owned: where this program was found, also if there is another one by now; or NULL */
         bool dev, check, help, version;
 } ServerOptions;
 

@@ -31,6 +31,8 @@ Proxied *proxied_free(Proxied *p) {
         }
         timer_free(p->timeout);
         DL_DELETE(p->shard->proxied, p);
+        if (p->shard->stopping)
+                shard_check_idle(p->shard);
         free(p);
         return NULL;
 }
@@ -85,7 +87,7 @@ void proxied_new(Shard *sh, int fd, const Address *peer, bool https) {
                 close(fd);
                 return;
         }
-        *p = (Proxied) {
+        *p = (Proxied){
                 .shard = sh, .poll.run = on_proxied_readable, .fd = fd, .peer = *peer, .https = https
         };
         DL_APPEND(sh->proxied, p);

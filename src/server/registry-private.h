@@ -50,6 +50,7 @@ typedef struct Claim {
         char *client_id;                      /* owned: the last to have it */
         Tunnel *tunnels[TUNNEL_PROTOCOL_MAX]; /* borrowed from the client's list */
         uint64_t free_usec;                   /* since when it has none */
+        uint64_t awaited_usec;                /* until then visitors wait also if it is kept */
         unsigned kept;                        /* ClaimKept: not 0 for a host, see registry_host_add() */
         struct Claim *prev, *next;            /* of the hosts */
         UT_hash_handle hh;

@@ -370,7 +370,7 @@ static RegistryAnswer claim_answer(Claim *c, TunnelProtocol protocol, unsigned w
         Tunnel *t = c ? c->tunnels[protocol] : NULL;
 
         if (!t && c && !claim_is_used(c))
-                return c->kept ? REGISTRY_ABSENT : REGISTRY_AWAY;
+                return c->kept && clock_usec() >= c->awaited_usec ? REGISTRY_ABSENT : REGISTRY_AWAY;
         if (!t)
                 return REGISTRY_UNKNOWN;
         *ret = tunnel_ref(t);
@@ -441,6 +441,22 @@ int registry_list_tunnels(Registry *r, Tunnel ***ret, size_t *ret_n) {
                 DL_FOREACH(c->tunnels, t)
                         if (list)
                                 list[n++] = tunnel_ref(t);
+        pthread_rwlock_unlock(&r->lock);
+        if (!list)
+                return -ENOMEM;
+        *ret = list;
+        *ret_n = n;
+        return 0;
+}
+
+int registry_list_ports(Registry *r, RegistryPort **ret, size_t *ret_n) {
+        RegistryPort *list;
+        size_t n = 0;
+
+        pthread_rwlock_rdlock(&r->lock);
+        list = new0(RegistryPort, HASH_COUNT(r->ports) + 1);
+        for (const Claim *c = r->ports; c && list; c = c->hh.next)
+                list[n++] = (RegistryPort){ .port = c->port, .fd = c->fd };
         pthread_rwlock_unlock(&r->lock);
         if (!list)
                 return -ENOMEM;

@@ -148,6 +148,15 @@ bool registry_sweep(Registry *r, uint64_t now_usec);
 /* Closes the sockets of tcp tunnels, for a server that stops. */
 void registry_close_ports(Registry *r);
 
+typedef struct RegistryPort {
+        uint16_t port;
+        int fd; /* borrowed: its listening socket */
+} RegistryPort;
+
+/* All ports that somebody has, also if its client is away: *RET is owned by the caller. Returns 0 or -ENOMEM.
+ */
+int registry_list_ports(Registry *r, RegistryPort **ret, size_t *ret_n);
+
 /* All tunnels: *RET, owned by the caller, holds *RET_N references. Returns 0 or -ENOMEM. */
 int registry_list_tunnels(Registry *r, Tunnel ***ret, size_t *ret_n);
 
@@ -158,4 +167,4 @@ typedef struct RegistryCounts {
 
 void registry_count(Registry *r, RegistryCounts *ret);
 
-DEFINE_CLEANUP(Registry*, registry_free);
+DEFINE_CLEANUP(Registry *, registry_free);

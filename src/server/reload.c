@@ -83,12 +83,12 @@ static void reload_done(Reload *l) {
 static int reload_prepare_metrics(Reload *l, ConfigList *faults) {
         const char *older = l->server->snapshot->config->metrics_listen;
         const char *where = l->snapshot->config->metrics_listen;
-        int r;
+        int r, none = -1;
 
         l->moves_metrics = !str_equal(older, where);
         if (!l->moves_metrics)
                 return 0;
-        r = metrics_service_new(&l->metrics, l->server, where);
+        r = metrics_service_new(&l->metrics, l->server, where, &none);
         if (r < 0)
                 (void) config_list_take(faults, str_format("Can't listen on %s: %s", where, strerror(-r)));
         return r;
@@ -242,6 +242,10 @@ int server_reload(Server *s, char **ret_why) {
         if (s->stopper) {
                 *ret_why = strdup("The server is about to stop, and reads no configuration any more");
                 return -ESHUTDOWN;
+        }
+        if (s->upgrade) {
+                *ret_why = strdup("The server is about to hand over to a new process; try again");
+                return -EBUSY;
         }
         service_reloading();
         r = reload_prepare(&l, &faults);

@@ -14,10 +14,12 @@
 #include "server/koding-online.h"
 #include "server/login.h"
 #include "server/metrics-service.h"
+#include "server/predecessor.h"
 #include "server/reload.h"
 #include "server/revoke.h"
 #include "server/stopper.h"
 #include "server/tunnel-request.h"
+#include "server/upgrade.h"
 #include "server/visitor.h"
 
 #define SWEEP_USEC USEC_PER_SEC
@@ -79,7 +81,7 @@ void server_retry_parked(const Server *s) {
 
 void server_end(Server *s) {
         for (size_t i = 0; i < SERVER_SIGNALS_MAX; i++)
-                uv_close((uv_handle_t*) &s->signals[i], NULL);
+                uv_close((uv_handle_t *) &s->signals[i], NULL);
         s->sweep = timer_free(s->sweep);
         s->watch = timer_free(s->watch);
         login_cancel_all(s);
@@ -88,6 +90,7 @@ void server_end(Server *s) {
         registry_set_change_fn(s->registry, NULL, NULL);
         registry_set_port_fn(s->registry, NULL, NULL);
         s->state = state_free(s->state);
+        predecessors_done(s);
         worker_end(s->main);
 }
 
@@ -112,6 +115,7 @@ int server_drain(Server *s) {
 }
 
 static void server_stop(Server *s, int signal) {
+        upgrade_cancel(s);
         if (s->stopper && !s->draining) {
                 stopper_hurry(s->stopper);
                 return;
@@ -127,17 +131,18 @@ static void server_stop(Server *s, int signal) {
 }
 
 static void on_server_signal(uv_signal_t *handle, int signal) {
-        char *why = NULL;
+        _cleanup_free_ char *why = NULL;
 
         if (signal == SIGHUP)
                 (void) server_reload(handle->data, &why); /* logs */
-        else
+        else if (signal != SIGUSR2)
                 server_stop(handle->data, signal);
-        free(why);
+        else if (upgrade_start(handle->data, NULL, &why) < 0)
+                log_error("There is no upgrade: %s", why ? why : "Out of memory");
 }
 
 static int server_catch_signals(Server *s) {
-        static const int signals[SERVER_SIGNALS_MAX] = { SIGTERM, SIGINT, SIGHUP };
+        static const int signals[SERVER_SIGNALS_MAX] = { SIGTERM, SIGINT, SIGHUP, SIGUSR2 };
 
         for (size_t i = 0; i < SERVER_SIGNALS_MAX; i++) {
                 uv_signal_init(&s->main->loop, &s->signals[i]);
@@ -161,13 +166,10 @@ void server_log_faults(const ConfigList *faults) {
 
 static int server_set_up_snapshot(Server *s, ServerConfig *config) {
         ConfigList faults = {};
-        int r = inherited_take(&s->inherited);
+        int r = snapshot_new(&s->snapshot, config, NULL, s->inherited, &s->dev_ca, &faults);
 
-        if (r >= 0)
-                r = snapshot_new(&s->snapshot, config, NULL, &s->inherited, &s->dev_ca, &faults);
-        else
-                server_config_done(config);
-
+        if (r < 0 && faults.n > 0)
+                predecessor_refuse(s->inherited, faults.items[0]);
         server_log_faults(&faults);
         config_list_done(&faults);
         return r;
@@ -278,31 +280,37 @@ static void server_open_state(Server *s) {
                 log_warning("There is no state folder: set HOME or XDG_STATE_HOME, ignoring");
                 return;
         }
-        if (state_open(&s->state, s->main, folder, s->registry, &why) < 0) {
+        if (state_open(&s->state, s->main, folder, s->inherited->fds[INHERITED_STATE], s->registry, &why) <
+            0) {
                 log_warning("%s; names and ports may change after a restart, ignoring",
                             why ? why : "Out of memory");
                 return;
         }
-        state_load(s->state, inherited_take_port, &s->inherited);
+        s->inherited->fds[INHERITED_STATE] = -1;
+        state_load(s->state, inherited_take_port, s->inherited);
         registry_set_change_fn(s->registry, on_registry_changed, s->state);
         server_update_sweep(s);
 }
 
 static int server_set_up_metrics(Server *s) {
         const char *where = s->snapshot->config->metrics_listen;
-        int r = metrics_service_new(&s->metrics, s, where);
+        int r = metrics_service_new(&s->metrics, s, where, &s->inherited->fds[INHERITED_METRICS]);
 
         if (r < 0)
                 log_error("Can't listen on %s: %s", where, strerror(-r));
         return r;
 }
 
-/* What of the ports is not the state's any more is let go. */
-static void server_keep_ports(Server *s) {
+/* A predecessor has everything to itself until here. */
+static int server_take_state(Server *s) {
+        int r = predecessor_await_state(s->inherited);
+
+        if (r < 0)
+                return r;
         if (service_is_supervised())
                 registry_set_port_fn(s->registry, on_port_changed, NULL);
         server_open_state(s);
-        inherited_done(&s->inherited);
+        return 0;
 }
 
 static int server_set_up(Server *s, ServerConfig *config) {
@@ -322,9 +330,9 @@ static int server_set_up(Server *s, ServerConfig *config) {
         if (r >= 0)
                 r = timer_new(&s->sweep, s->main, on_server_sweep, s);
         if (r >= 0)
-                server_keep_ports(s);
-        if (r >= 0)
                 r = server_set_up_metrics(s);
+        if (r >= 0)
+                r = server_take_state(s);
         if (r < 0)
                 return r;
         server_listen_to_auth(s);
@@ -398,7 +406,7 @@ static void server_done(Server *s) {
                 snapshot_unref(s->shards[i].snapshot);
         }
         free(s->shards);
-        inherited_done(&s->inherited);
+        safe_close(s->successor_fd);
         stopper_free(s->stopper); /* its mail was the shards' last */
         server_close_services(s);
         timer_free(s->sweep);
@@ -414,16 +422,36 @@ static void server_done(Server *s) {
         worker_free(s->main);
 }
 
-int server_run(ServerConfig *config, const ServerOptions *options) {
-        Server s = { .options = options, .started_usec = clock_usec() };
+/* What of the inherited is nobody's any more is let go, which systemd understands of its main process only.
+ */
+static void server_take_over(Server *s) {
+        control_open(s);
+        predecessor_await_leave(s->inherited);
+        predecessors_open(s);
+        inherited_done(s->inherited);
+        if (watchdog_new(&s->watchdog, s) < 0)
+                log_warning("Out of memory: systemd is not told how we are, ignoring");
+        server_tell_ready(s);
+}
+
+static int server_fail(Server *s, int error) {
+        log_error("Can't start: %s", strerror(-error));
+        if (has_predecessor(s->inherited))
+                predecessor_refuse(s->inherited, strerror(-error));
+        else
+                service_failed(error);
+        server_done(s);
+        return EXIT_FAILURE;
+}
+
+int server_run(ServerConfig *config, const ServerOptions *options, Inherited *inherited) {
+        Server s = {
+                .options = options, .inherited = inherited, .started_usec = clock_usec(), .successor_fd = -1
+        };
         int r = server_set_up(&s, config);
 
-        if (r < 0) {
-                log_error("Can't start: %s", strerror(-r));
-                service_failed(r);
-                server_done(&s);
-                return EXIT_FAILURE;
-        }
+        if (r < 0)
+                return server_fail(&s, r);
         r = server_catch_signals(&s);
         if (r >= 0)
                 r = server_start_shards(&s);
@@ -431,10 +459,7 @@ int server_run(ServerConfig *config, const ServerOptions *options) {
                 log_error("Can't start: %s", strerror(-r));
                 return EXIT_FAILURE; /* threads may run: leave everything to the kernel */
         }
-        control_open(&s);
-        if (watchdog_new(&s.watchdog, &s) < 0)
-                log_warning("Out of memory: systemd is not told how we are, ignoring");
-        server_tell_ready(&s);
+        server_take_over(&s);
         worker_run(s.main);
         for (unsigned i = 0; i < s.n_shards; i++)
                 worker_join(s.shards[i].worker);

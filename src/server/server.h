@@ -19,10 +19,12 @@
 #include "server/watchdog.h"
 
 typedef struct Stopper Stopper;
+typedef struct Upgrade Upgrade;
+typedef struct Predecessor Predecessor;
 typedef struct Login Login;
 typedef struct TunnelRequest TunnelRequest;
 
-#define SERVER_SIGNALS_MAX 3
+#define SERVER_SIGNALS_MAX 4
 #define SERVER_CREDENTIALS_MAX 3 /* files: certificate, key, CA */
 
 typedef struct Server {
@@ -36,11 +38,13 @@ typedef struct Server {
         State *state;          /* owned; NULL: it doesn't survive a restart. main only */
         Crowd *crowd;          /* owned */
         AccessLog *access_log; /* owned */
+        int successor_fd; /* owned: leads to the process that has replaced this one, for visitors (pass.h);
+                             set before shards are told to stop; or -1 */
 
         /* main only */
         const ServerOptions *options; /* borrowed: what to read the configuration from again */
         Snapshot *snapshot;           /* a reference: what is in force. Each shard has its own reference */
-        Inherited inherited;          /* until all is set up */
+        Inherited *inherited;         /* borrowed: until all is set up */
         Watchdog *watchdog;           /* owned; NULL: nobody listens */
         DevCa *dev_ca;                /* owned; NULL until its certificates are wanted */
         Auth *auth;                   /* owned */
@@ -52,18 +56,21 @@ typedef struct Server {
         uint64_t last_session_id;
         uint64_t started_usec;
         uint64_t n_auth_failures;
-        Stopper *stopper; /* owned; NULL until the server is to stop */
-        bool draining;    /* it stops because somebody asked for it, and has much time */
-        Timer *sweep;     /* owned; runs while something is reserved */
-        Timer *watch;     /* owned: for what changes by itself */
+        Stopper *stopper;          /* owned; NULL until the server is to stop */
+        Upgrade *upgrade;          /* owned; NULL: there is none under way */
+        Predecessor *predecessors; /* owned: processes that this one has replaced, and that aren't gone yet */
+        unsigned n_passed;         /* visitors that they have passed on */
+        bool draining;             /* it stops because somebody asked for it, and has much time */
+        Timer *sweep;              /* owned; runs while something is reserved */
+        Timer *watch;              /* owned: for what changes by itself */
         FileWatch credentials[SERVER_CREDENTIALS_MAX];
         int64_t expiry_day; /* UNIX time, in days: when it was looked for what has expired */
         uv_signal_t signals[SERVER_SIGNALS_MAX];
 } Server;
 
 /* Binds, starts the workers, and serves until a signal says stop. Takes what CONFIG holds, which was loaded
- * as OPTIONS (borrowed) say. Logs. Returns the exit status. */
-int server_run(ServerConfig *config, const ServerOptions *options);
+ * as OPTIONS (borrowed) say, and what INHERITED holds. Logs. Returns the exit status. */
+int server_run(ServerConfig *config, const ServerOptions *options, Inherited *inherited);
 
 /* ---- main only ---- */
 

@@ -117,7 +117,8 @@ void session_describe(const Session *s, SessionInfo *ret);
 /* Ends S because of REASON, half a sentence for the log, and tells main. S is freed. */
 void session_end(Session *s, const char *reason);
 
-/* The server is going to stop: no new visitors come, the client is told. */
+/* The server is going to stop: no new visitors come, the client is told. If it can't be told, and another
+ * process serves from now on, S ends, and is freed. */
 void session_stop(Session *s);
 
 /* Frees S without a word to anybody but its waiting visitors. */

@@ -141,13 +141,17 @@ Session *shard_find_session(Shard *sh, uint64_t id) {
         return s;
 }
 
+bool shard_is_replaced(const Shard *sh) {
+        return sh->stopping && sh->server->successor_fd >= 0;
+}
+
 void shard_stop(Shard *sh) {
         Session *s, *next;
 
         sh->stopping = true;
         shard_close_listeners(sh);
         shard_close_gates(sh);
-        while (sh->proxied)
+        while (sh->proxied && !shard_is_replaced(sh))
                 proxied_free(sh->proxied);
         HASH_ITER(hh, sh->sessions, s, next)
                 session_stop(s);
@@ -159,6 +163,8 @@ void shard_abort(Shard *sh) {
         Session *s, *next;
 
         shard_stop(sh);
+        while (sh->proxied)
+                proxied_free(sh->proxied);
         visitor_free_all(sh);
         HASH_ITER(hh, sh->sessions, s, next)
                 session_destroy(s);
@@ -166,7 +172,7 @@ void shard_abort(Shard *sh) {
 }
 
 void shard_check_idle(Shard *sh) {
-        if (sh->n_visitors > 0 || sh->told_idle)
+        if (sh->n_visitors > 0 || sh->proxied || sh->told_idle)
                 return;
         sh->told_idle = true;
         worker_post(sh->server->main, &sh->idle_mail, stopper_on_idle);

@@ -61,6 +61,9 @@ Session *shard_find_session(Shard *sh, uint64_t id);
 /* Accepts no more, lets go who still waits, and tells the stopper once no visitor is left. */
 void shard_stop(Shard *sh);
 
+/* It was stopped because another process serves from now on, which takes who still waits (visitor-pass.c). */
+bool shard_is_replaced(const Shard *sh);
+
 /* Closes everything there is. */
 void shard_abort(Shard *sh);
 

@@ -122,18 +122,22 @@ static PublicSocket *public_socket_ref(PublicSocket *p) {
         return p;
 }
 
-static int public_socket_bind(PublicSocket *p, const char *text) {
+/* Binds, unless the process before us has bound it. */
+static int public_socket_bind(PublicSocket *p, ListenerKind kind, const char *text, Inherited *inherited) {
         int r = str_replace(&p->text, text);
 
         if (r < 0)
                 return r;
         if (address_parse(text, &p->address) < 0)
                 return -EINVAL; /* the configuration was checked */
-        p->fd = listener_bind(&p->address);
+        p->fd = inherited_take_own(inherited, kind, &p->address);
+        if (p->fd < 0)
+                p->fd = listener_bind(&p->address);
         return p->fd < 0 ? p->fd : address_of_socket(p->fd, &p->address);
 }
 
-static int public_socket_new(PublicSocket **ret, const char *text, ConfigList *faults) {
+static int public_socket_new(PublicSocket **ret, ListenerKind kind, const char *text, Inherited *inherited,
+                             ConfigList *faults) {
         PublicSocket *p = new0(PublicSocket, 1);
         int r;
 
@@ -141,7 +145,7 @@ static int public_socket_new(PublicSocket **ret, const char *text, ConfigList *f
                 return -ENOMEM;
         p->n_refs = 1;
         p->fd = -1;
-        r = public_socket_bind(p, text);
+        r = public_socket_bind(p, kind, text, inherited);
         if (r < 0) {
                 (void) config_list_take(faults, str_format("Can't listen on %s: %s", text, strerror(-r)));
                 public_socket_unref(p);
@@ -194,8 +198,8 @@ static int snapshot_add_socket(Snapshot *s, ListenerKind kind, PublicSocket *p, 
         return 0;
 }
 
-static int snapshot_listen_on(Snapshot *s, const Snapshot *older, ListenerKind kind, const char *text,
-                              ConfigList *faults) {
+static int snapshot_listen_on(Snapshot *s, const Snapshot *older, Inherited *inherited, ListenerKind kind,
+                              const char *text, ConfigList *faults) {
         PublicSocket *p;
         int r;
 
@@ -203,14 +207,14 @@ static int snapshot_listen_on(Snapshot *s, const Snapshot *older, ListenerKind k
         if (p)
                 public_socket_ref(p);
         else {
-                r = public_socket_new(&p, text, faults);
+                r = public_socket_new(&p, kind, text, inherited, faults);
                 if (r < 0)
                         return r;
         }
         return snapshot_add_socket(s, kind, p, faults);
 }
 
-static int snapshot_listen(Snapshot *s, const Snapshot *older, ConfigList *faults) {
+static int snapshot_listen(Snapshot *s, const Snapshot *older, Inherited *inherited, ConfigList *faults) {
         const ConfigList *lists[LISTEN_KIND_MAX] = {
                 [LISTEN_HTTP] = &s->config->http_listen,
                 [LISTEN_HTTPS] = &s->config->https_listen,
@@ -220,7 +224,7 @@ static int snapshot_listen(Snapshot *s, const Snapshot *older, ConfigList *fault
         for (int kind = 0; kind < LISTEN_KIND_MAX; kind++)
                 for (size_t i = 0; i < lists[kind]->n; i++)
                         if (lists[kind]->items[i][0] != '\0') {
-                                int r = snapshot_listen_on(s, older, (ListenerKind) kind,
+                                int r = snapshot_listen_on(s, older, inherited, (ListenerKind) kind,
                                                            lists[kind]->items[i], faults);
 
                                 if (r < 0)
@@ -281,7 +285,8 @@ static int snapshot_listen_inherited(Snapshot *s, const Snapshot *older, Inherit
                 }
         } else
                 for (unsigned i = 0; inherited && i < inherited->n_sockets && r >= 0; i++)
-                        r = snapshot_take_inherited(s, inherited, i, faults);
+                        if (!inherited->sockets[i].is_own)
+                                r = snapshot_take_inherited(s, inherited, i, faults);
         if (r < 0 || s->n_sockets == 0)
                 return r;
         if (s->config->sets_listen)
@@ -371,7 +376,7 @@ int snapshot_new(Snapshot **ret, ServerConfig *config, const Snapshot *older, In
         if (r >= 0)
                 r = snapshot_listen_inherited(s, older, inherited, faults);
         if (r == 0)
-                r = snapshot_listen(s, older, faults);
+                r = snapshot_listen(s, older, inherited, faults);
         if (r >= 0)
                 *ret = TAKE_PTR(s);
         return r;

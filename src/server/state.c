@@ -22,6 +22,7 @@ struct State {
         Registry *registry; /* borrowed */
         Timer *timer;       /* owned; runs from a change on until it is written */
         bool is_changed;
+        bool is_paused;
 };
 
 char *state_folder(void) {
@@ -39,7 +40,7 @@ static void state_write(State *s) {
         size_t n = 0;
         int r;
 
-        if (!s->is_changed)
+        if (!s->is_changed || s->is_paused)
                 return;
         text = registry_save(s->registry, &n);
         r = text ? files_replace(s->path, text, n, 0600) : -ENOMEM;
@@ -69,7 +70,7 @@ static int state_lock(State *s, const char *folder) {
 static int state_init(State *s, Worker *w, const char *folder) {
         int r = files_make_folder(folder);
 
-        if (r >= 0)
+        if (r >= 0 && s->lock_fd < 0)
                 r = state_lock(s, folder);
         if (r >= 0)
                 r = timer_new(&s->timer, w, on_state_timer, s);
@@ -79,19 +80,21 @@ static int state_init(State *s, Worker *w, const char *folder) {
         return s->path ? 0 : -ENOMEM;
 }
 
-int state_open(State **ret, Worker *w, const char *folder, Registry *registry, char **ret_why) {
+int state_open(State **ret, Worker *w, const char *folder, int lock_fd, Registry *registry, char **ret_why) {
         State *s = new0(State, 1);
         int r;
 
         if (!s)
                 return -ENOMEM;
-        s->lock_fd = -1;
+        s->lock_fd = lock_fd;
         s->registry = registry;
         r = state_init(s, w, folder);
         if (r < 0) {
                 *ret_why = r == -EBUSY
                                    ? str_format("Another pgrokd has the state folder %s", folder)
                                    : str_format("Can't use the state folder %s: %s", folder, strerror(-r));
+                if (lock_fd >= 0)
+                        s->lock_fd = -1; /* the caller's */
                 state_free(s);
                 return r;
         }
@@ -111,8 +114,22 @@ void state_load(State *s, RegistrySocketFn socket_of, void *userdata) {
                             strerror(-r));
 }
 
+void state_pause(State *s) {
+        state_write(s);
+        s->is_paused = true;
+}
+
+void state_resume(State *s) {
+        s->is_paused = s->is_changed = false;
+        state_changed(s); /* the other process may have written */
+}
+
+int state_lock_fd(const State *s) {
+        return s->lock_fd;
+}
+
 void state_changed(State *s) {
-        if (s->is_changed)
+        if (s->is_changed || s->is_paused)
                 return;
         s->is_changed = true;
         timer_start(s->timer, STATE_DELAY_USEC);

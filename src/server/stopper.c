@@ -55,12 +55,19 @@ void stopper_hurry(Stopper *st) {
                 worker_post(st->server->shards[i].worker, &st->mails[i].mail, on_shard_abort);
 }
 
+void stopper_check(Stopper *st) {
+        const Server *s = st->server;
+        bool is_asked = s->successor_fd >= 0 && s->control && !http_service_is_idle(s->control);
+
+        if (st->n_idle == s->n_shards && !is_asked)
+                stopper_hurry(st);
+}
+
 void stopper_on_idle(Worker *w, Mail *mail _unused_) {
         Server *s = w->userdata;
-        Stopper *st = s->stopper;
 
-        if (++st->n_idle == s->n_shards)
-                stopper_hurry(st);
+        s->stopper->n_idle++;
+        stopper_check(s->stopper);
 }
 
 void stopper_limit(Stopper *st, uint64_t usec) {

@@ -14,6 +14,9 @@ void stopper_limit(Stopper *st, uint64_t usec);
 /* Waits for nobody any more. */
 void stopper_hurry(Stopper *st);
 
+/* Administrators of a server that was replaced get their answers before it ends: asks whether they have. */
+void stopper_check(Stopper *st);
+
 /* Mail from a shard without visitors. */
 void stopper_on_idle(Worker *w, Mail *mail);
 

@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "base/str.h"
-#include "server/server.h"
+#include "server/upgrade.h"
 
 struct TunnelRequest {
         Mail mail;
@@ -95,13 +95,21 @@ static void on_auth_answer(AuthPending *p, User *user, const char *why, void *us
         tunnel_request_decided(r, user ? NULL : why);
 }
 
+/* After an upgrade the client asks the new process. */
 static void on_tunnel_request(Worker *w _unused_, Mail *mail) {
         TunnelRequest *r = container_of(mail, TunnelRequest, mail);
         AuthClient client = { .user = r->user, .client_label = r->label, .peer = &r->peer };
         Server *s = r->server;
         AuthPending *pending;
-        int q = auth_ask_tunnel(s->auth, &client, &r->request.req_tunnel, &pending, on_auth_answer, r);
+        int q;
 
+        if (upgrade_holds(s, mail))
+                return;
+        if (s->successor_fd >= 0) {
+                tunnel_request_free(r);
+                return;
+        }
+        q = auth_ask_tunnel(s->auth, &client, &r->request.req_tunnel, &pending, on_auth_answer, r);
         if (q < 0)
                 tunnel_request_decided(
                         r, q == -ENOBUFS ? "The server has too many tunnels to check; try again later"
@@ -141,7 +149,7 @@ int tunnel_request_post(Session *s, const MessageReqTunnel *m) {
         r->server = s->shard->server;
         r->user = user_ref(s->spec.user);
         r->peer = s->spec.peer;
-        r->session = (SessionName) { .worker = s->shard->worker->index, .id = s->spec.id };
+        r->session = (SessionName){ .worker = s->shard->worker->index, .id = s->spec.id };
         r->request.type = MESSAGE_REQ_TUNNEL;
         if (copy_request(m, &r->request.req_tunnel) < 0 ||
             str_replace(&r->client_id, s->spec.client_id) < 0 || str_replace(&r->label, s->label) < 0) {

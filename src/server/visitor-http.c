@@ -38,19 +38,14 @@ void visitor_await_request(Visitor *v) {
         stream_set_events(v->stream, STREAM_READABLE);
 }
 
-/* Between two requests, and without a leg. Never looks at the next one at once: it may be called while
- * streams of a session are served, which must not end then. */
-void visitor_rest(Visitor *v) {
+/* Never looks at the next request at once: it may be called while streams of a session are served, which must
+ * not end then. */
+void visitor_go_on(Visitor *v) {
         const ServerConfig *config = v->shard->snapshot->config;
         bool has_more = buffer_length(v->head) > 0;
 
-        if (!has_more)
-                v->head = buffer_put(&v->shard->worker->buffers, v->head);
-        visitor_drop_tunnel(v);
-        visitor_set_state(v, VISITOR_HEAD);
-        v->n_head = 0;
         v->is_kept = true;
-        if ((v->shard->stopping && !has_more) ||
+        if ((v->shard->stopping && !shard_is_replaced(v->shard) && !has_more) ||
             visitor_set_timeout(v, has_more ? config->head_usec : config->keepalive_usec) < 0) {
                 visitor_linger(v);
                 return;
@@ -60,6 +55,16 @@ void visitor_rest(Visitor *v) {
                 worker_ready(v->shard->worker, &v->again);
         } else
                 visitor_await_request(v);
+}
+
+/* Between two requests, and without a leg. */
+void visitor_rest(Visitor *v) {
+        if (buffer_length(v->head) == 0)
+                v->head = buffer_put(&v->shard->worker->buffers, v->head);
+        visitor_drop_tunnel(v);
+        visitor_set_state(v, VISITOR_HEAD);
+        v->n_head = 0;
+        visitor_go_on(v);
 }
 
 void visitor_count_request(Visitor *v, unsigned status, uint64_t n_bytes, uint64_t duration_usec) {
@@ -170,7 +175,10 @@ static bool visitor_is_misdirected(const Visitor *v, const HttpHead *head, const
 
         if (v->protocol != TUNNEL_HTTPS)
                 return false;
-        stream_tls_asked_name(v->stream, name);
+        if (v->asked)
+                snprintf(name, sizeof(name), "%s", v->asked);
+        else
+                stream_tls_asked_name(v->stream, name);
         return *name && !streq(name, head->host) &&
                registry_is_of_other(v->shard->server->registry, name, t->user->name);
 }
@@ -229,11 +237,12 @@ static void on_exchange_began(Exchange *x) {
 }
 
 /* Its timer goes on, and then looks since when. */
-static void on_exchange_rests(Exchange *x) {
+static bool on_exchange_rests(Exchange *x) {
         Visitor *v = visitor_of(x);
 
         v->is_kept = true;
         v->rests_usec = clock_usec();
+        return !v->shard->stopping || shard_is_replaced(v->shard);
 }
 
 static void on_exchange_answered(Exchange *x) {
@@ -320,6 +329,7 @@ static void on_http_relayed(Relay *r, const RelayResult *result, void *userdata)
 }
 
 void visitor_begin_http(Visitor *v) {
+        static const bool is_stopping = true; /* so is the process that has its TLS */
         RelayOptions options = {
                 .a_head = v->head,
                 .filter = &exchange_filter,
@@ -329,7 +339,7 @@ void visitor_begin_http(Visitor *v) {
 
         visitor_get_rates(v, &options);
         v->exchange.head_bytes_max = v->shard->snapshot->config->head_bytes;
-        v->exchange.is_stopping = &v->shard->stopping;
+        v->exchange.is_stopping = v->asked ? &is_stopping : &v->shard->stopping;
         v->is_routed = true;
         v->n_head = 0;
         exchange_init(&v->exchange, &exchange_owner, v->opening.half_close);
@@ -347,6 +357,10 @@ void visitor_begin_http(Visitor *v) {
 
 static void visitor_route(Visitor *v, const HttpHead *head) {
         visitor_drop_tunnel(v);
+        if (shard_is_replaced(v->shard)) {
+                visitor_pass(v);
+                return;
+        }
         v->opening.host_port = head->port;
         v->opening.is_websocket = is_websocket(head);
         switch (visitor_find(v, head, &v->tunnel, &v->session)) {
@@ -395,7 +409,8 @@ static void visitor_on_head(Visitor *v, const HttpHead *head) {
         visitor_note_request(v, head);
         v->head_only = request.is_head;
         v->wants_html = http_prefers_html(head);
-        v->may_keep = request.may_keep_open && !request.is_1_0 && http_request_body(head) == HTTP_BODY_NONE;
+        v->may_keep = request.may_keep_open && !request.is_1_0 && !v->asked &&
+                      http_request_body(head) == HTTP_BODY_NONE;
         if (v->crowded) {
                 v->may_keep = false;
                 visitor_refuse_crowd(v);
@@ -427,7 +442,7 @@ static const char *explain_status(unsigned status) {
 void visitor_look_up_host(Visitor *v) {
         unsigned status = 400;
         HttpHead head;
-        ssize_t k = http_head_parse(&head, (const char*) buffer_head(v->head), buffer_length(v->head),
+        ssize_t k = http_head_parse(&head, (const char *) buffer_head(v->head), buffer_length(v->head),
                                     v->shard->snapshot->config->head_bytes, &status);
 
         if (k == -EAGAIN) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the files of the visitor share: visitor.c has its life, visitor-http.c its requests. */
+/* What the files of the visitor share: visitor.c has its life, visitor-http.c its requests,
+ * visitor-pass.c its way to another process. */
 
 #include "net/linger.h"
 #include "net/relay.h"
@@ -15,6 +16,7 @@ typedef enum VisitorState {
         VISITOR_OPENING,
         VISITOR_RELAY,
         VISITOR_ANSWER,
+        VISITOR_PASSED,
 } VisitorState;
 
 struct Visitor {
@@ -30,6 +32,7 @@ struct Visitor {
         Linger *linger;  /* owned, in ANSWER */
         Opening opening;
         Address peer;
+        uint16_t port;       /* of tcp: of its tunnel */
         SessionName session; /* that is to serve it: found with the tunnel */
         TunnelProtocol protocol;
         VisitorState state;
@@ -41,6 +44,8 @@ struct Visitor {
         Visitor *prev, *next; /* the shard's */
 
         /* of http only */
+        char *asked; /* owned: the name that the connection of an https visitor was made to, whose TLS is
+                        another process's; else NULL */
         Exchange exchange;
         size_t n_head;       /* bytes of `head' that are the request's head, once that is known */
         bool head_only;      /* that request is HEAD */
@@ -76,7 +81,21 @@ void visitor_get_rates(Visitor *v, RelayOptions *options);
 void visitor_open(Visitor *v);
 void visitor_park(Visitor *v);
 
+/* Looks for the tunnel, again or for the first time. */
+void visitor_look_up(Visitor *v);
+
+/* One that has just been accepted. NULL: there are too many of its address, or memory is out. */
+Visitor *visitor_new(Shard *sh, const Address *peer, TunnelProtocol protocol);
+
+/* ---- visitor-pass.c ---- */
+
+/* V, which has no leg, is gone from here: the process that has replaced this one serves it. */
+void visitor_pass(Visitor *v);
+
 /* ---- visitor-http.c ---- */
+
+/* Goes on with the request that may be in `head', and with those behind it. */
+void visitor_go_on(Visitor *v);
 
 /* Looks for the tunnel of the request in `head', again where a wait is over. */
 void visitor_look_up_host(Visitor *v);

@@ -16,14 +16,13 @@
  *   HEAD ──► lookup ──► [PARKED ──► lookup] ──► [move to the session's shard] ──► OPENING ──► RELAY ──► gone
  *    tcp ────────┘
  *
- * Any state may end in ANSWER (http) or a reset (tcp). */
+ * Any state may end in ANSWER (http) or a reset (tcp). When another process has replaced this one, a lookup
+ * ends there: directly, or by PASSED, where TLS stays here. */
 
 #define VISITOR_WITHHOLD_USEC (5 * USEC_PER_SEC)
 #define CROWD_PATIENCE \
         2 /* times limits.connections_per_visitor: from there on connections are closed unread */
 #define VISITOR_MOVES_MAX 4 /* a session that ends and comes back all the time doesn't keep it for ever */
-
-static void visitor_look_up(Visitor *v);
 
 static void visitor_enter(Visitor *v, Shard *sh) {
         v->shard = sh;
@@ -74,6 +73,7 @@ void visitor_destroy(Visitor *v, bool reset) {
         visitor_end_relay(v);
         exchange_done(&v->exchange);
         access_log_write(v->shard->server->access_log, v->entry, 0, 0, 0, NULL);
+        free(v->asked);
         linger_free(v->linger);
         timer_free(v->timeout);
         buffer_put(pool, v->head);
@@ -227,9 +227,9 @@ static void on_visitor_arrived(Worker *w, Mail *mail) {
         Visitor *v = container_of(mail, Visitor, mail);
 
         visitor_enter(v, shard_of(w));
-        if (stream_attach(v->stream, w) < 0 || v->shard->stopping)
+        if (stream_attach(v->stream, w) < 0 || (v->shard->stopping && !shard_is_replaced(v->shard)))
                 visitor_free(v);
-        else if (shard_find_session(v->shard, v->session.id))
+        else if (!v->shard->stopping && shard_find_session(v->shard, v->session.id))
                 visitor_open(v);
         else /* it has ended meanwhile, and the registry may know */
                 visitor_look_up(v);
@@ -275,7 +275,11 @@ void visitor_open(Visitor *v) {
 static void visitor_look_up_port(Visitor *v) {
         Tunnel *t = NULL;
 
-        switch (registry_find_port(v->shard->server->registry, v->tunnel->port, &t, &v->session)) {
+        if (shard_is_replaced(v->shard)) {
+                visitor_pass(v);
+                return;
+        }
+        switch (registry_find_port(v->shard->server->registry, v->port, &t, &v->session)) {
         case REGISTRY_UNKNOWN:
         case REGISTRY_ABSENT:
                 visitor_free(v);
@@ -290,7 +294,7 @@ static void visitor_look_up_port(Visitor *v) {
         }
 }
 
-static void visitor_look_up(Visitor *v) {
+void visitor_look_up(Visitor *v) {
         if (v->protocol == TUNNEL_TCP)
                 visitor_look_up_port(v);
         else
@@ -312,7 +316,7 @@ static bool visitor_count(Visitor *v) {
         return n <= CROWD_PATIENCE * max && !(v->crowded && v->protocol == TUNNEL_TCP);
 }
 
-static Visitor *visitor_new(Shard *sh, const Address *peer, TunnelProtocol protocol) {
+Visitor *visitor_new(Shard *sh, const Address *peer, TunnelProtocol protocol) {
         Visitor *v = new0(Visitor, 1);
 
         if (!v)
@@ -356,6 +360,7 @@ void visitor_new_tcp(Shard *sh, int fd, const Address *peer, Tunnel *t) {
         if (!v)
                 return;
         v->tunnel = tunnel_ref(t);
+        v->port = t->port;
         if (stream_fd_new(&v->stream, sh->worker, fd) < 0) {
                 visitor_free(v);
                 return;
@@ -396,7 +401,7 @@ size_t visitor_list(Shard *sh, VisitorInfo *ret, size_t max) {
 
                 if (n == max)
                         break;
-                *info = (VisitorInfo) {
+                *info = (VisitorInfo){
                         .peer = v->peer,
                         .protocol = v->protocol,
                         .tunnel = tunnel_ref(v->tunnel),
@@ -439,10 +444,12 @@ void visitor_stop_waiting(Shard *sh) {
         Visitor *v, *next;
 
         DL_FOREACH_SAFE(sh->visitors, v, next) {
-                if (v->state == VISITOR_HEAD || visitor_is_resting(v))
-                        visitor_destroy(v, false);
+                if (v->state == VISITOR_PARKED && shard_is_replaced(sh))
+                        visitor_look_up(v);
                 else if (v->state == VISITOR_PARKED)
                         visitor_give_up(v, visitor_refuse_away);
+                else if ((v->state == VISITOR_HEAD || visitor_is_resting(v)) && !shard_is_replaced(sh))
+                        visitor_destroy(v, false);
         }
 }
 

@@ -13,6 +13,11 @@ typedef struct Visitor Visitor;
 void visitor_new_http(Shard *sh, int fd, const Address *peer, bool https);
 void visitor_new_tcp(Shard *sh, int fd, const Address *peer, Tunnel *t);
 
+struct Passed;
+
+/* One that another process has accepted. Owns its descriptor. As above. */
+void visitor_new_passed(Shard *sh, const struct Passed *p);
+
 /* Each visitor that waits for an absent client looks again. */
 void visitor_retry_parked(Shard *sh);
 

@@ -193,8 +193,8 @@ class Daemon:
 class Server(Daemon):
     """pgrokd, and the ports of its ready line."""
 
-    def __init__(self, place, arguments, passed=()):
-        super().__init__(place, PGROKD, arguments, passed)
+    def __init__(self, place, arguments, passed=(), program=PGROKD):
+        super().__init__(place, program, arguments, passed)
 
         def find_ready(lines):
             return next((line for line in lines if line.startswith("Ready:")), None)

@@ -5,10 +5,13 @@ import array
 import os
 import signal
 import socket
+import struct
 import time
 
 import visit
 from daemons import PATIENCE
+from test_upgrade import upgraded
+
 
 class Notifications:
     """What a service says, and the descriptors that it wants to be kept."""
@@ -18,20 +21,25 @@ class Notifications:
         self.sock = place.keep(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         self.sock.bind(str(path))
         self.sock.settimeout(PATIENCE)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self.kept = {}
         place.env["NOTIFY_SOCKET"] = str(path)
 
     def next(self):
-        data, ancillary, _, _ = self.sock.recvmsg(4096, socket.CMSG_SPACE(4 * 8))
+        data, ancillary, _, _ = self.sock.recvmsg(4096, socket.CMSG_SPACE(4 * 8) + socket.CMSG_SPACE(12))
         fields = dict(line.partition("=")[::2] for line in data.decode().splitlines())
         name = fields.get("FDNAME")
         if "FDSTORE" in fields:
             fds = array.array("i")
-            for _, _, raw in ancillary:
-                fds.frombytes(raw)
+            for _, kind, raw in ancillary:
+                if kind == socket.SCM_RIGHTS:
+                    fds.frombytes(raw)
             self.kept[name] = socket.socket(fileno=fds[0])
         elif "FDSTOREREMOVE" in fields:
             self.kept.pop(name).close()
+        for _, kind, raw in ancillary:
+            if kind == socket.SCM_CREDENTIALS:
+                fields["PID"] = struct.unpack("iii", raw)[0]
         return fields
 
     def wait(self, key, value=None):
@@ -140,3 +148,32 @@ def test_a_port_that_nobody_has_any_more_is_given_up(place):
     hand.close()
     while told.kept:
         told.next()
+
+
+def test_after_an_upgrade_systemd_hears_of_the_new_process_and_of_no_other(place):
+    told = Notifications(place)
+    place.env["WATCHDOG_USEC"] = "400000"
+    http, tunnel = listening(place), listening(place)
+    server = place.server(passed=[("http", http), ("tunnel", tunnel)])
+    told.wait("WATCHDOG", "1")
+    hand = place.hand_client(server)
+    url = hand.tunnel("tcp", Subdomain="ssh")
+    new = upgraded(place, server)
+    assert told.wait("MAINPID")["MAINPID"] == str(new.pid)
+    told.sock.setblocking(False)
+    last = []
+    try:
+        while True:
+            last.append(told.next())
+    except BlockingIOError:
+        told.sock.settimeout(PATIENCE)
+    assert last[0] == {"READY": "1", "PID": new.pid}
+    assert told.wait("WATCHDOG", "1")["PID"] == new.pid
+    assert told.kept  # the port of the tunnel, as before
+    assert server.http == http.getsockname()[1]
+    assert visit.exchange(server.http, visit.head("nobody.localhost")).status == 404
+    back = place.hand_client(server, client_id=hand.client_id)
+    assert back.tunnel("tcp", Subdomain="ssh") == url
+    assert server.process.wait(PATIENCE) == 0
+    new.close()
+    assert told.wait("STOPPING", "1")["PID"] == new.pid
