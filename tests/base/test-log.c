@@ -156,6 +156,26 @@ static void test_levels_have_names(void **state) {
         assert_int_equal(log_level_from_string(""), -EINVAL);
 }
 
+static char told[64];
+
+static void on_log(int level, const char *message, void *userdata) {
+        assert_ptr_equal(userdata, path);
+        snprintf(told, sizeof(told), "%i %s", level, message);
+}
+
+static void test_somebody_else_may_be_told_as_well(void **state) {
+        (void) state;
+        assert_int_equal(log_open("prog", NULL), 0);
+        log_divert(on_log, path);
+        log_warning("one\n");
+        log_debug("below the level");
+        assert_string_equal(told, "4 one\\x0a");
+        log_divert(NULL, NULL);
+        log_warning("two");
+        assert_string_equal(told, "4 one\\x0a");
+        assert_string_equal(logged(), "<4>prog: one\\x0a\n<4>prog: two\n"); /* it's no terminal */
+}
+
 #define logging_test(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void) {
@@ -170,6 +190,7 @@ int main(void) {
                 logging_test(test_a_new_log_file_is_not_for_everybody),
                 logging_test(test_a_file_that_cannot_be_opened_leaves_the_log_as_it_was),
                 logging_test(test_none_is_silent),
+                logging_test(test_somebody_else_may_be_told_as_well),
                 cmocka_unit_test(test_levels_have_names),
         };
 

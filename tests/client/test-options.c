@@ -91,6 +91,11 @@ static void test_commands_with_and_without_arguments(void **state _unused_) {
         assert_int_equal(parse("pgrok start-all", &o), 0);
         assert_int_equal(parse("pgrok list --output json", &o), 0);
         assert_true(o.json);
+        assert_false(o.text);
+        assert_int_equal(parse("pgrok --output text 80", &o), 0);
+        assert_true(o.text);
+        assert_int_equal(parse("pgrok 80", &o), 0);
+        assert_false(o.json || o.text);
         assert_int_equal(parse("pgrok --version", &o), 0);
         assert_int_equal(o.command, COMMAND_VERSION);
         assert_int_equal(parse("pgrok help run", &o), 0);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The live screen, on a terminal that tmux plays: what it shows, and that the terminal is as before afterwards."""
 
+import concurrent.futures
 import contextlib
 import os
 import pathlib
@@ -16,7 +17,7 @@ import pytest
 
 import local
 import visit
-from daemons import PATIENCE, PGROK, PGROKCTL, SANITIZED
+from daemons import PATIENCE, PGROK, SANITIZED
 from test_auth import ALICE, Tokens, line
 
 TRANSPORT = os.environ.get("PGROK_TEST_TRANSPORT")
@@ -28,7 +29,8 @@ class Terminal:
     def __init__(self, place, width=80, height=24, **env):
         self.folder = place.folder
         self.name = f"pgrok-{uuid.uuid4().hex[:12]}"
-        self.env = {**place.env, "TERM": "screen-256color", "ASAN_OPTIONS": f"log_path={self.folder}/sanitizer"}
+        log = f"log_path={self.folder}/sanitizer"
+        self.env = {**place.env, "TERM": "screen-256color", "ASAN_OPTIONS": log, "TSAN_OPTIONS": log}
         for name in ("NO_COLOR", "TMUX", "COLUMNS", "LINES"):
             self.env.pop(name, None)
         self.tmux("new-session", "-d", "-x", width, "-y", height, "-c", self.folder, "-e", "PS1=$ ",
@@ -153,6 +155,16 @@ def test_resizes_while_visitors_come(place, server, terminal):
     assert len(rows) == 25 and all(len(r) <= 80 for r in rows)
     assert [r[:10].strip() for r in rows[:4]] == ["pgrok", "", "Status", "Server"]
     assert re.match(r"\d\d:\d\d:\d\d  GET +/hello +200 ", rows[22])
+    terminal.keys("q")
+    assert terminal.wait_exit() == 0
+
+
+def test_all_sessions_of_a_client_tell_the_same_page(place, server, terminal):
+    config = place.write("several.conf", "client: { connections = 4; };\n")
+    host = start(terminal, server, "--config", config, "--subdomain", "demo", "--proto", "http", str(place.http().port))[0]
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda _: ask(server, host), range(200))) == {200}
+    terminal.wait(r"^Connections +0 open, 200 in all")
     terminal.keys("q")
     assert terminal.wait_exit() == 0
 

@@ -70,16 +70,19 @@ static void test_mail_may_be_posted_while_mail_is_delivered(void **state _unused
         turn_while(n_delivered < 10);
 }
 
+static bool fault_is_blocked;
+
 static void on_last_letter(Worker *w, Mail *mail) {
         sigset_t blocked;
 
         pthread_sigmask(SIG_SETMASK, NULL, &blocked);
         next_number[0] = (unsigned) sigismember(&blocked, SIGTERM);
+        fault_is_blocked = sigismember(&blocked, SIGSEGV);
         free(container_of(mail, Letter, mail));
         worker_end(w);
 }
 
-static void test_a_worker_runs_in_a_thread_without_signals(void **state _unused_) {
+static void test_a_worker_runs_in_a_thread_without_signals_but_its_faults(void **state _unused_) {
         Worker *other = NULL;
         sigset_t before, after;
 
@@ -95,6 +98,7 @@ static void test_a_worker_runs_in_a_thread_without_signals(void **state _unused_
         assert_int_equal(n_delivered, 1);
         assert_ptr_equal(delivered_on, other);
         assert_int_equal(next_number[0], 1);
+        assert_false(fault_is_blocked);
         assert_null(worker_free(other));
         pthread_sigmask(SIG_SETMASK, NULL, &after);
         assert_int_equal(sigismember(&after, SIGTERM), sigismember(&before, SIGTERM));
@@ -181,7 +185,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 worker_test(test_mail_of_several_threads_arrives_in_order),
                 worker_test(test_mail_may_be_posted_while_mail_is_delivered),
-                worker_test(test_a_worker_runs_in_a_thread_without_signals),
+                worker_test(test_a_worker_runs_in_a_thread_without_signals_but_its_faults),
                 worker_test(test_a_worker_that_never_ran_is_freed),
                 worker_test(test_ready_items_run_once_in_order),
                 worker_test(test_an_item_taken_off_does_not_run),
