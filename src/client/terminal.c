@@ -29,10 +29,15 @@ static struct {
         struct sigaction actions[ELEMENTSOF(fatal_signals)]; /* before ours */
 } terminal = { .fd = -1 };
 
-bool terminal_is_ours(void) {
+/* A terminal that isn't the one that controls us has no foreground. */
+static bool is_in_foreground(void) {
         pid_t foreground = tcgetpgrp(STDIN_FILENO);
 
-        return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && (foreground < 0 || foreground == getpgrp());
+        return foreground < 0 || foreground == getpgrp();
+}
+
+bool terminal_is_ours(void) {
+        return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && is_in_foreground();
 }
 
 void terminal_size(unsigned *ret_width, unsigned *ret_height) {
@@ -43,13 +48,16 @@ void terminal_size(unsigned *ret_width, unsigned *ret_height) {
         *ret_height = size.ws_row > 0 ? size.ws_row : 24;
 }
 
-/* Only what signal-safety(7) allows. */
+/* Only what signal-safety(7) allows. In the background it is for who is in front: changing it would stop us.
+ */
 static void restore(void) {
         struct pollfd p = { .fd = terminal.fd, .events = POLLOUT };
 
         if (!terminal.is_entered)
                 return;
         terminal.is_entered = 0;
+        if (!is_in_foreground())
+                return;
         if (poll(&p, 1, LEAVE_TIMEOUT_MSEC) == 1)
                 (void) !write(terminal.fd, terminal.leave, terminal.n_leave);
         (void) tcsetattr(STDIN_FILENO, TCSANOW, &terminal.before);

@@ -308,6 +308,20 @@ def test_a_stop_gives_the_terminal_back_until_it_goes_on(place, server, terminal
     terminal.assert_sane()
 
 
+def test_what_is_stopped_by_others_goes_on_in_the_background(place, server, terminal):
+    host = start(terminal, server, "--subdomain", "demo", str(place.http().port))[0]
+    os.kill(terminal.child(), signal.SIGSTOP)
+    assert "Stopped" in terminal.wait("exit=147=")
+    terminal.keys("clear; bg", "Enter")
+    assert ask(server, host) == 200
+    terminal.keys("clear; stty sane; echo still-$((40 + 2))", "Enter")
+    assert "q ends" not in terminal.wait("^still-42")
+    terminal.keys("fg", "Enter")
+    terminal.wait(r"\Apgrok .*q ends\n(.*\n)*Forwarding +http://demo")
+    terminal.keys("q")
+    terminal.wait("^Closed http://demo")
+
+
 def test_a_terminal_that_takes_nothing_holds_up_nobody(place, server, terminal):
     host = start(terminal, server, "--subdomain", "demo", str(place.http().port))[0]
     terminal.keys("C-s")
