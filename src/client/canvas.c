@@ -54,16 +54,21 @@ static Glyph glyph_next(const char *text) {
         return (Glyph){ .cells = { character }, .n = MIN((unsigned) width, 2U), .n_bytes = n };
 }
 
+/* Of a wide character that loses one half the other is blank. */
 static void put_cell(Canvas *c, unsigned row, unsigned column, Style style, wchar_t character) {
-        c->cells[(size_t) row * c->width + column] = (Cell){ .character = character, .style = style };
+        Cell *cell = c->cells + (size_t) row * c->width + column;
+
+        if (cell->character == 0)
+                cell[-1].character = L' ';
+        else if (column + 1 < c->width && cell[1].character == 0)
+                cell[1].character = L' ';
+        *cell = (Cell){ .character = character, .style = style };
 }
 
 /* At COLUMN, or in place of the last character before END. */
 static unsigned put_cut(Canvas *c, unsigned row, unsigned column, unsigned end, Style style) {
         unsigned at = MIN(column, end - 1);
 
-        if (at > 0 && c->cells[(size_t) row * c->width + at].character == 0)
-                put_cell(c, row, at - 1, style, L' '); /* half of a wide one */
         put_cell(c, row, at, style, wcwidth(L'…') == 1 ? L'…' : L'~');
         return at + 1;
 }
