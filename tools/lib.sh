@@ -5,7 +5,7 @@
 # Debian packages: to build, for the demo, to test, to fuzz, for tests/system.
 build_packages=(build-essential autoconf automake pkg-config xz-utils libsystemd-dev libgnutls28-dev
         libconfig-dev libjson-c-dev libuv1-dev libmicrohttpd-dev libcurl4-gnutls-dev uthash-dev
-        libncurses-dev)
+        libncurses-dev libcrypt-dev)
 demo_packages=(python3 curl)
 test_packages=(libcmocka-dev python3-pytest python3-pytest-xdist curl openssl netcat-openbsd python3-websockets
         openssh-client openssh-server postgresql prometheus procps mandoc groff certbot pebble

@@ -18,6 +18,7 @@ static const struct {
         { "revoked", "3f0278c66def4807800c8447dd620bc3" },    /* pgrokd */
         { "webhook", "97df7ca1014543abb1d4d8d6519edef0" },    /* pgrokd */
         { "tunnel", "5fadd73517e44db1be675289c5dc64f7" },     /* both */
+        { "denied", "c3ccd0ea8b5c4361a6ff65e9b41bf6a6" },     /* both */
         { "connection", "db73f12f170a4b64a7814a6440a828aa" }, /* both */
         { "request", "f60c9d77fc5e41ff8e8a1788889c4b49" },    /* both */
         { "online", "95924e941e19487d9d89ef95092d6766" },     /* pgrok */

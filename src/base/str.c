@@ -118,6 +118,35 @@ int hex_decode(const char *hex, uint8_t *ret, size_t n) {
         return hex[2 * n] == '\0' ? 0 : -EINVAL;
 }
 
+static int base64_digit(char c) {
+        if (c >= 'A' && c <= 'Z')
+                return c - 'A';
+        if (c >= 'a' && c <= 'z')
+                return c - 'a' + 26;
+        if (char_is_digit(c))
+                return c - '0' + 52;
+        return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+ssize_t base64_decode(const char *text, size_t n, uint8_t *ret, size_t size) {
+        size_t n_padding = n > 1 && text[n - 1] == '=' ? 1 + (text[n - 2] == '=') : 0;
+        size_t n_bytes = n / 4 * 3 - MIN(n_padding, n / 4 * 3);
+        uint32_t v = 0;
+
+        if (n % 4 != 0 || n_bytes > size)
+                return -EINVAL;
+        for (size_t i = 0; i < n; i++) {
+                int digit = i < n - n_padding ? base64_digit(text[i]) : 0;
+
+                if (digit < 0)
+                        return -EINVAL;
+                v = v << 6 | (uint32_t) digit;
+                for (size_t k = i / 4 * 3; i % 4 == 3 && k < MIN(i / 4 * 3 + 3, n_bytes); k++)
+                        ret[k] = (uint8_t) (v >> 8 * (2 - k % 3));
+        }
+        return (ssize_t) n_bytes;
+}
+
 void base64_encode(const uint8_t *data, size_t n, char *ret) {
         static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/types.h>
 
 #include "base/macro.h"
 
@@ -65,6 +66,10 @@ int hex_decode(const char *hex, uint8_t *ret, size_t n);
 /* Writes base64 of DATA with padding and a NUL to RET, which has BASE64_SIZE(n) bytes. */
 #define BASE64_SIZE(n) (((n) + 2) / 3 * 4 + 1)
 void base64_encode(const uint8_t *data, size_t n, char *ret);
+
+/* Reads N digits of base64, with padding, as base64_encode() writes them. Returns the bytes, or -EINVAL, also
+ * when they are more than SIZE. */
+ssize_t base64_decode(const char *text, size_t n, uint8_t *ret, size_t size);
 
 /* Fills P with random bytes from the kernel; never fails. */
 void random_bytes(void *p, size_t n);

@@ -194,6 +194,16 @@ static void on_auth_resp(Session *s, const MessageAuthResp *m) {
                 s->ops->online(m, s->userdata);
 }
 
+/* No visitor gets through it. */
+static void session_refuse_tunnel(Session *s, Tunnel *tunnel) {
+        _cleanup_free_ char *list = tunnel_options_list(tunnel->missing);
+        _cleanup_free_ char *why = str_format("The server can't do what this tunnel needs (%s); without it "
+                                              "the tunnel stays closed",
+                                              list ? list : "");
+
+        s->ops->tunnel_refused(tunnel, why ? why : "Out of memory", s->userdata);
+}
+
 static void on_new_tunnel(Session *s, const MessageNewTunnel *m) {
         Tunnel *tunnel = NULL;
         int r = s->params.tunnels ? tunnels_answer(s->params.tunnels, m, &tunnel) : -EPROTO;
@@ -202,9 +212,11 @@ static void on_new_tunnel(Session *s, const MessageNewTunnel *m) {
                 session_fail(s, r);
         else if (r == TUNNEL_ANSWER_UP)
                 s->ops->tunnel_up(tunnel, s->userdata);
+        else if (r == TUNNEL_ANSWER_MISSING)
+                session_refuse_tunnel(s, tunnel);
         else if (r == TUNNEL_ANSWER_REFUSED)
                 s->ops->tunnel_refused(tunnel, m->error, s->userdata);
-        else {
+        else if (r == TUNNEL_ANSWER_AGAIN) {
                 log_debug("What tunnel %s had before is gone: %s", tunnel->config->name, m->error);
                 session_ask(s);
         }

@@ -14,7 +14,7 @@ int tunnels_init(Tunnels *t, TunnelConfig *const *configs, size_t n) {
 
         if (!items)
                 return -ENOMEM;
-        *t = (Tunnels){ .items = items, .lock = PTHREAD_MUTEX_INITIALIZER };
+        *t = (Tunnels) { .items = items, .lock = PTHREAD_MUTEX_INITIALIZER };
         for (size_t i = 0; i < n; i++)
                 if (configs[i]->is_selected)
                         t->items[t->n++].config = configs[i];
@@ -134,12 +134,12 @@ Tunnel *tunnels_ask_next(Tunnels *t, MessageReqTunnel *ret) {
         c = tunnel->config;
         random_bytes(id, sizeof(id));
         hex_encode(id, sizeof(id), tunnel->req_id);
-        *ret = (MessageReqTunnel){
+        *ret = (MessageReqTunnel) {
                 .req_id = tunnel->req_id,
                 .protocol = c->proto,
                 .hostname = c->hostname,
                 .subdomain = c->subdomain ? c->subdomain : tunnel->last_label,
-                .http_auth = (char *) tunnel_config_plain_auth(c),
+                .http_auth = (char*) tunnel_config_plain_auth(c),
                 .options = c->options_text,
                 .remote_port = c->remote_port > 0 ? (uint16_t) c->remote_port : tunnel->last_port,
         };
@@ -217,8 +217,8 @@ static bool has_proto(const Tunnel *tunnel, const char *proto) {
         return false;
 }
 
-static int add_url(Tunnels *t, Tunnel *tunnel, const char *proto, const char *url) {
-        TunnelUrl u = { .proto = strdup(proto), .url = strdup(url) };
+static int add_url(Tunnels *t, Tunnel *tunnel, const char *proto, const char *url, unsigned left) {
+        TunnelUrl u = { .proto = strdup(proto), .url = strdup(url), .left = left };
 
         if (!u.proto || !u.url) {
                 free(u.proto);
@@ -231,8 +231,30 @@ static int add_url(Tunnels *t, Tunnel *tunnel, const char *proto, const char *ur
         return 0;
 }
 
+/* Whose doing is what the server has not echoed? Returns 0, with what is left to us, a TunnelAnswer, -EPROTO
+ * or -ENOMEM. */
+static int share_out(Tunnel *tunnel, const MessageNewTunnel *m, unsigned *ret_left) {
+        _cleanup_(tunnel_options_unrefp) TunnelOptions *given = NULL;
+        _cleanup_free_ char *why = NULL;
+        int r = tunnel_options_decode(&given, message_str(m->options), &why);
+        unsigned missing;
+
+        if (r < 0)
+                return r == -ENOMEM ? r : -EPROTO;
+        missing = tunnel_options_missing(tunnel->config->options, given);
+        *ret_left = missing & TUNNEL_OPTIONS_OURS;
+        if (missing == *ret_left)
+                return 0;
+        if (tunnel->state == TUNNEL_REFUSED)
+                return TUNNEL_ANSWER_NOTHING;
+        tunnel->state = TUNNEL_REFUSED;
+        tunnel->missing = missing & ~TUNNEL_OPTIONS_OURS;
+        return TUNNEL_ANSWER_MISSING;
+}
+
 int tunnels_answer(Tunnels *t, const MessageNewTunnel *m, Tunnel **ret) {
         const char *proto = message_str(m->protocol), *url = message_str(m->url), *authority;
+        unsigned left = 0;
         Tunnel *tunnel;
         int r;
 
@@ -240,34 +262,42 @@ int tunnels_answer(Tunnels *t, const MessageNewTunnel *m, Tunnel **ret) {
                 return refuse(t, m, ret);
         tunnel = find_request(t, message_str(m->req_id));
         authority = url_authority(url, proto);
-        if (!tunnel || !authority || tunnels_find(t, url))
+        if (!tunnel || !authority || tunnels_find(t, url, &left))
                 return -EPROTO;
         if (!tunnel_config_has_proto(tunnel->config, proto) || has_proto(tunnel, proto))
                 return -EPROTO;
+        *ret = tunnel;
+        r = share_out(tunnel, m, &left);
+        if (r != 0)
+                return r;
         r = learn(tunnel, proto, authority);
         if (r >= 0)
-                r = add_url(t, tunnel, proto, url);
+                r = add_url(t, tunnel, proto, url, left);
         if (r < 0)
                 return r;
         tunnel->state = TUNNEL_UP;
-        *ret = tunnel;
         return TUNNEL_ANSWER_UP;
 }
 
-static bool has_url(const Tunnel *tunnel, const char *url) {
+static const TunnelUrl *find_url(const Tunnel *tunnel, const char *url) {
         for (size_t i = 0; i < tunnel->n_urls; i++)
                 if (streq(tunnel->urls[i].url, url))
-                        return true;
-        return false;
+                        return tunnel->urls + i;
+        return NULL;
 }
 
-const TunnelConfig *tunnels_find(Tunnels *t, const char *url) {
+const TunnelConfig *tunnels_find(Tunnels *t, const char *url, unsigned *ret_left) {
         const TunnelConfig *found = NULL;
 
         pthread_mutex_lock(&t->lock);
-        for (size_t i = 0; i < t->n && !found; i++)
-                if (has_url(t->items + i, url))
+        for (size_t i = 0; i < t->n && !found; i++) {
+                const TunnelUrl *u = find_url(t->items + i, url);
+
+                if (u) {
                         found = t->items[i].config;
+                        *ret_left = u->left;
+                }
+        }
         pthread_mutex_unlock(&t->lock);
         return found;
 }

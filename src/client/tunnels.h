@@ -19,9 +19,12 @@ typedef enum TunnelState {
 } TunnelState;
 
 typedef struct TunnelUrl {
-        char *proto; /* owned */
-        char *url;   /* owned */
+        char *proto;   /* owned */
+        char *url;     /* owned */
+        unsigned left; /* bits of TunnelOption: what the server doesn't do, and we do */
 } TunnelUrl;
+
+#define TUNNEL_OPTIONS_OURS (TUNNEL_OPTION_ALLOW | TUNNEL_OPTION_DENY | TUNNEL_OPTION_SERVER_ADDR)
 
 typedef struct Tunnel {
         const TunnelConfig *config; /* borrowed; outlives us */
@@ -32,6 +35,7 @@ typedef struct Tunnel {
         char *last_label;   /* owned: the random name that a server gave us, or NULL */
         uint16_t last_port; /* the tcp port that a server gave us, or 0 */
         bool asked_for_last;
+        unsigned missing; /* bits of TunnelOption: what it was refused for, because nobody does it; or 0 */
 } Tunnel;
 
 typedef struct Tunnels {
@@ -61,6 +65,8 @@ Tunnel *tunnels_ask_next(Tunnels *t, MessageReqTunnel *ret);
 typedef enum TunnelAnswer {
         TUNNEL_ANSWER_UP,      /* urls[n_urls - 1] is new */
         TUNNEL_ANSWER_REFUSED, /* for good: NewTunnel.Error says why */
+        TUNNEL_ANSWER_MISSING, /* the server doesn't do all that the tunnel needs: so it is refused by us */
+        TUNNEL_ANSWER_NOTHING, /* the same, known already */
         TUNNEL_ANSWER_AGAIN,   /* what we had before is gone: it is to be asked for anew, with less */
 } TunnelAnswer;
 
@@ -68,8 +74,9 @@ typedef enum TunnelAnswer {
  * request or one that doesn't fit it, or -ENOMEM. */
 int tunnels_answer(Tunnels *t, const MessageNewTunnel *m, Tunnel **ret);
 
-/* The configuration of the tunnel that has URL in this session, or NULL. Any thread. */
-const TunnelConfig *tunnels_find(Tunnels *t, const char *url);
+/* The configuration of the tunnel that has URL in this session, with what is left to us (see TunnelUrl), or
+ * NULL. Any thread. */
+const TunnelConfig *tunnels_find(Tunnels *t, const char *url, unsigned *ret_left);
 
 /* Has every tunnel an answer? */
 bool tunnels_are_answered(const Tunnels *t);

@@ -9,6 +9,7 @@
 #include "client/capture.h"
 #include "client/error-page.h"
 #include "client/local-dial.h"
+#include "client/visitor-address.h"
 #include "net/linger.h"
 #include "net/relay.h"
 #include "net/stream-fd.h"
@@ -31,6 +32,7 @@ struct Visitor {
         const TunnelConfig *config; /* borrowed */
         char *url;                  /* owned */
         char *address;              /* owned */
+        char *server;               /* owned: where it has connected, or "" */
         char *error;                /* owned: what went wrong, or NULL */
         bool is_over;               /* in good order: nothing is to be aborted */
         uint64_t start_usec;
@@ -89,7 +91,7 @@ static void visitor_capture_refusal(Visitor *v, const char *page) {
                 buffer_produce(head, n > 0 ? (size_t) n : 0);
         }
         if (buffer_length(head) > 0)
-                capture_tap.passed(v->capture, RELAY_A, (const char *) buffer_head(head),
+                capture_tap.passed(v->capture, RELAY_A, (const char*) buffer_head(head),
                                    buffer_length(head));
         capture_tap.passed(v->capture, RELAY_B, page, strlen(page));
 }
@@ -156,9 +158,14 @@ static int visitor_relay(Visitor *v) {
         return r;
 }
 
+static VisitorAddress visitor_address(const Visitor *v) {
+        return (VisitorAddress) { .url = v->url, .visitor = v->address, .server = v->server };
+}
+
 static void on_visitor_dialed(LocalDial *d _unused_, int fd, const char *why, void *userdata) {
         Visitor *v = userdata;
         _cleanup_free_ char *text = fd < 0 ? strdup(why) : NULL; /* WHY goes with the dial */
+        VisitorAddress address;
         int r;
 
         v->dial = local_dial_free(v->dial);
@@ -166,7 +173,10 @@ static void on_visitor_dialed(LocalDial *d _unused_, int fd, const char *why, vo
                 visitor_refuse(v, text ? text : "Out of memory");
                 return;
         }
-        r = stream_fd_new(&v->local, v->leg->worker, fd);
+        address = visitor_address(v);
+        r = visitor_address_introduce(&address, v->config, fd);
+        if (r >= 0)
+                r = stream_fd_new(&v->local, v->leg->worker, fd);
         if (r < 0)
                 safe_close(fd);
         else
@@ -188,18 +198,38 @@ static int visitor_init_capture(Visitor *v, ReadyItem *told) {
         return told && visitor_is_http(v) ? capture_new(&v->capture, &origin) : 0;
 }
 
+static int visitor_deny(Visitor *v) {
+        static const char answer[] =
+                "HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nContent-Length: 24\r\n"
+                "Connection: close\r\n\r\nThis is not open to you\n";
+
+        v->error = strdup("allow and deny keep its address out");
+        log_struct(LOG_INFO,
+                   LOG_FIELDS({ "PGROK_EVENT", "denied" }, { "PGROK_TUNNEL", v->url },
+                              { "PGROK_VISITOR", v->address }),
+                   "Denied visitor %s to %s: %s", v->address, v->url, v->error ? v->error : "");
+        if (!visitor_is_http(v))
+                return -EKEYREJECTED;
+        return linger_new(&v->linger, TAKE_PTR(v->leg), answer, strlen(answer), on_visitor_lingered, v);
+}
+
 static int visitor_init(Visitor *v, const VisitorOrigin *origin) {
+        VisitorAddress address;
         int r;
 
         v->url = strdup(origin->url);
         v->address = strdup(origin->address);
-        if (!v->url || !v->address)
+        v->server = strdup(origin->server);
+        if (!v->url || !v->address || !v->server)
                 return -ENOMEM;
         r = visitor_init_capture(v, origin->told);
         if (r < 0)
                 return r;
         stream_set_callback(v->leg, NULL, NULL);
         stream_set_events(v->leg, 0);
+        address = visitor_address(v);
+        if (!visitor_address_may_come(&address, v->config, origin->left))
+                return visitor_deny(v);
         return local_dial_new(&v->dial, v->leg->worker, &v->config->target, on_visitor_dialed, v);
 }
 
@@ -213,7 +243,7 @@ int visitor_new(Visitor **ret, const VisitorOrigin *origin, Report *report, Visi
                 stream_reset(origin->stream);
                 return -ENOMEM;
         }
-        *v = (Visitor){
+        *v = (Visitor) {
                 .leg = origin->stream,
                 .head = origin->head,
                 .config = origin->config,
@@ -241,6 +271,7 @@ Visitor *visitor_free(Visitor *v) {
         buffer_put(NULL, v->head);
         free(v->url);
         free(v->address);
+        free(v->server);
         free(v->error);
         v->leg = v->is_over ? stream_free(v->leg) : stream_reset(v->leg);
         v->local = v->is_over ? stream_free(v->local) : stream_reset(v->local);

@@ -2,7 +2,8 @@
 #pragma once
 
 /* One visitor's connection, from the stream on which the server sends it to the local service: dials the
- * service and relays. A service that can't be reached is a 502 page for http, an abort for tcp. */
+ * service and relays. A service that can't be reached is a 502 page for http, an abort for tcp. Who may not
+ * come, and was not kept out by the server, gets a 403, or an abort. */
 
 #include "client/report.h"
 #include "client/tunnel-config.h"
@@ -17,12 +18,15 @@ typedef struct VisitorOrigin {
         const TunnelConfig *config; /* borrowed; outlives the visitor */
         const char *url;            /* borrowed for the call: of the tunnel, as the server wrote it */
         const char *address;        /* borrowed for the call: "ip:port" of the visitor */
+        const char *server;         /* the same: where it has connected, or "" */
+        unsigned left;              /* bits of TunnelOption: what the server leaves to us */
         ReadyItem *told; /* borrowed: run at the end of a turn in which a request was reported; NULL: none
                             is */
 } VisitorOrigin;
 
 /* REPORT is borrowed; outlives the visitor. DONE is called once, never before this returns; it must free the
- * visitor. Returns 0 or a negative errno. loop: that of the stream */
+ * visitor. Returns 0; -EKEYREJECTED for one of tcp that may not come, which was logged; or
+ * another negative errno. loop: that of the stream */
 int visitor_new(Visitor **ret, const VisitorOrigin *origin, Report *report, VisitorDoneFn done,
                 void *userdata);
 

@@ -18,6 +18,7 @@ struct VisitorEntry {
         Buffer *head;       /* owned, or NULL */
         char *url;          /* owned */
         char *address;      /* owned */
+        char *server;       /* owned: "" when it is not known */
         Timer *timeout;     /* owned */
 };
 
@@ -54,6 +55,7 @@ static void entry_free(VisitorEntry *e) {
         buffer_put(&e->visitors->worker->buffers, e->head);
         free(e->url);
         free(e->address);
+        free(e->server);
         free(e);
 }
 
@@ -74,7 +76,8 @@ static void on_url_timeout(void *userdata) {
 /* Begins, or waits for the tunnel. Returns 0 or a negative errno. */
 static int entry_start(VisitorEntry *e) {
         Visitors *v = e->visitors;
-        const TunnelConfig *config = tunnels_find(v->tunnels, e->url);
+        unsigned left = 0;
+        const TunnelConfig *config = tunnels_find(v->tunnels, e->url, &left);
         VisitorOrigin origin;
 
         if (!config) {
@@ -90,6 +93,8 @@ static int entry_start(VisitorEntry *e) {
                 .url = e->url,
                 .address = e->address,
                 .told = v->report->mode == REPORT_LOG ? NULL : &v->told,
+                .server = e->server,
+                .left = left,
         };
         return visitor_new(&e->visitor, &origin, v->report, on_visitor_done, e);
 }
@@ -101,9 +106,11 @@ static VisitorEntry *entry_new(Visitors *v, const MessageStartProxy *start) {
                 return NULL;
         e->url = strdup(message_str(start->url));
         e->address = strdup(message_str(start->client_addr));
-        if (!e->url || !e->address) {
+        e->server = strdup(message_str(start->server_addr));
+        if (!e->url || !e->address || !e->server) {
                 free(e->url);
                 free(e->address);
+                free(e->server);
                 free(e);
                 return NULL;
         }
@@ -127,7 +134,8 @@ void visitors_add(Visitors *v, Stream *stream, Buffer *head, const MessageStartP
                 buffer_put(&v->worker->buffers, head);
         }
         if (r < 0) {
-                log_warning("Can't serve a visitor: %s, ignoring", strerror(-r));
+                if (r != -EKEYREJECTED) /* that was said */
+                        log_warning("Can't serve a visitor: %s, ignoring", strerror(-r));
                 if (e)
                         entry_free(e);
         }

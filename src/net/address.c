@@ -130,6 +130,14 @@ Ip address_ip(const Address *a) {
         return a->sa.sa_family == AF_INET6 ? ip_from_v6(&a->in6.sin6_addr) : (Ip){};
 }
 
+Address address_from_ip(const Ip *ip) {
+        char text[IP_TEXT_MAX];
+        Address a = {};
+
+        (void) address_parse_ip(ip_format(ip, text), &a);
+        return a;
+}
+
 Ip address_network(const Address *a) {
         Ip ip = address_ip(a);
 

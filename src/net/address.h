@@ -46,6 +46,9 @@ const char *address_format_ip(const Address *a, char ret[static ADDRESS_TEXT_MAX
 /* A socket that is bound to ADDRESS may have BOUND: the same, or any port if it has 0. */
 bool address_covers(const Address *address, const Address *bound);
 
+/* Without a port. */
+Address address_from_ip(const Ip *ip);
+
 /* Zeroes for a unix socket. */
 Ip address_ip(const Address *a);
 

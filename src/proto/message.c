@@ -80,6 +80,7 @@ static const Field reg_proxy_fields[] = {
 static const Field start_proxy_fields[] = {
         STRING("Url", start_proxy.url),
         STRING("ClientAddr", start_proxy.client_addr),
+        OURS("ServerAddr", start_proxy.server_addr),
         {},
 };
 static const Field no_fields[] = {
@@ -104,11 +105,11 @@ static const struct {
 
 /* Where M holds FIELD. */
 static void *field_of(Message *m, const Field *field) {
-        return (char *) m + field->offset;
+        return (char*) m + field->offset;
 }
 
 static const void *field_of_const(const Message *m, const Field *field) {
-        return (const char *) m + field->offset;
+        return (const char*) m + field->offset;
 }
 
 const char *message_type_to_string(MessageType type) {
@@ -122,7 +123,7 @@ static bool is_text(FieldKind kind) {
 void message_done(Message *m) {
         for (const Field *f = types[m->type].fields; f->name; f++)
                 if (is_text(f->kind))
-                        free(*(char **) field_of(m, f));
+                        free(*(char**) field_of(m, f));
         *m = (Message){};
 }
 
@@ -248,9 +249,9 @@ static bool is_silent(const Field *field, const void *p) {
         case FIELD_OBJECT:
                 return *message_str(*(char *const *) p) == '\0';
         case FIELD_COUNT:
-                return *(const uint16_t *) p == 0;
+                return *(const uint16_t*) p == 0;
         case FIELD_FLAG:
-                return !*(const bool *) p;
+                return !*(const bool*) p;
         default:
                 return false;
         }
@@ -278,7 +279,7 @@ static int add_field(json_object *payload, const Field *field, const Message *m)
                 return add_object(payload, field->name, *(char *const *) p);
         case FIELD_PORT:
         case FIELD_COUNT:
-                return json_add(payload, field->name, json_object_new_int(*(const uint16_t *) p));
+                return json_add(payload, field->name, json_object_new_int(*(const uint16_t*) p));
         case FIELD_FLAG:
                 return json_add(payload, field->name, json_object_new_boolean(true));
         }

@@ -76,6 +76,7 @@ typedef struct MessageRegProxy {
 typedef struct MessageStartProxy {
         char *url;
         char *client_addr; /* the visitor's "ip:port" */
+        char *server_addr; /* ours: where it has connected. Sent only to those who want it */
 } MessageStartProxy;
 
 typedef struct Message {

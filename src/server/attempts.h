@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Logins that failed, by address (IPv6 by /64): whoever guesses tokens is refused for a while before the
- * token is looked at. An address may fail ATTEMPTS_MAX times at once, and again each ATTEMPTS_EVERY_USEC.
- * Bounded: of too many addresses the one that has been quiet longest is forgotten. Main only. */
+/* What failed, by address (IPv6 by /64): whoever guesses tokens or passwords is refused for a while before
+ * they are looked at. An address may fail ATTEMPTS_MAX times at once, and again each ATTEMPTS_EVERY_USEC.
+ * Bounded: of too many addresses the one that has been quiet longest is forgotten. Its owner's
+ * thread, or lock. */
 
 #include <stdbool.h>
 #include <stdint.h>

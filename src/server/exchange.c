@@ -70,9 +70,25 @@ static const char *request_connection(const HttpExchange *x) {
         return x->is_1_0 ? NULL : "close";
 }
 
+_Static_assert(FORWARDED_EDITS + 1 + HEADER_EDITS_MAX <= HTTP_EDITS_MAX, "all that is edited fits");
+
+/* What the tunnel's owner wants, besides what WE say, which nobody can want otherwise. */
+static size_t collect_edits(const TunnelOptions *o, const Forwarded *we,
+                            HttpEdit ret[static HTTP_EDITS_MAX]) {
+        size_t n = we->n_edits;
+
+        memcpy(ret, we->edits, n * sizeof(*ret));
+        if (o->host_header)
+                ret[n++] = (HttpEdit) { http_slice_of("Host"), http_slice_of(o->host_header) };
+        if (o->request_headers.n > 0)
+                memcpy(ret + n, o->request_headers.items, o->request_headers.n * sizeof(*ret));
+        return n + o->request_headers.n;
+}
+
 /* Returns 0, -ENOBUFS. */
 static int write_request(const Exchange *x, const HttpHead *head, Buffer *out) {
         HttpRewrite rewrite = { .connection = request_connection(&x->request) };
+        HttpEdit edits[HTTP_EDITS_MAX];
         Forwarded forwarded;
         ssize_t k;
 
@@ -80,7 +96,11 @@ static int write_request(const Exchange *x, const HttpHead *head, Buffer *out) {
                 return -ENOBUFS;
         rewrite.edits = forwarded.edits;
         rewrite.n_edits = forwarded.n_edits;
-        k = http_rewrite_request(head, &rewrite, (char *) buffer_tail(out), buffer_room(out));
+        if (x->options) {
+                rewrite.edits = edits;
+                rewrite.n_edits = collect_edits(x->options, &forwarded, edits);
+        }
+        k = http_rewrite_request(head, &rewrite, (char*) buffer_tail(out), buffer_room(out));
         if (k < 0)
                 return (int) k;
         buffer_produce(out, (size_t) k);
@@ -139,9 +159,14 @@ static int64_t judge_request(Exchange *x, const char *data, size_t n, Buffer *in
 
 /* ---- responses ---- */
 
-static int write_response(const HttpHead *head, const char *connection, Buffer *out) {
-        HttpRewrite rewrite = { .connection = connection };
-        ssize_t k = http_rewrite_response(head, &rewrite, (char *) buffer_tail(out), buffer_room(out));
+static int write_response(const HttpHead *head, const char *connection, const HeaderEdits *edits,
+                          Buffer *out) {
+        HttpRewrite rewrite = {
+                .connection = connection,
+                .edits = edits ? edits->items : NULL,
+                .n_edits = edits ? edits->n : 0,
+        };
+        ssize_t k = http_rewrite_response(head, &rewrite, (char*) buffer_tail(out), buffer_room(out));
 
         if (k < 0)
                 return (int) k;
@@ -160,7 +185,8 @@ static int exchange_answer(Exchange *x, const HttpHead *head, Buffer *out) {
         x->leg_goes_on = http_response_keeps_open(head, kind);
         x->keep_open = x->request.may_keep_open && kind != HTTP_BODY_UNTIL_CLOSE && !x->has_visitor_ended &&
                        (!x->awaits_continue || x->is_request_done) && !*x->is_stopping;
-        r = write_response(head, http_response_connection(&x->request, head, x->keep_open), out);
+        r = write_response(head, http_response_connection(&x->request, head, x->keep_open),
+                           x->options ? &x->options->response_headers : NULL, out);
         if (r < 0)
                 return r;
         x->status = head->status;
@@ -176,7 +202,7 @@ static int exchange_answer(Exchange *x, const HttpHead *head, Buffer *out) {
 static int exchange_pass_interim(Exchange *x, const HttpHead *head, Buffer *out) {
         if (head->status == 100)
                 x->awaits_continue = false;
-        return x->request.is_1_0 ? 0 : write_response(head, NULL, out);
+        return x->request.is_1_0 ? 0 : write_response(head, NULL, NULL, out);
 }
 
 static int64_t judge_response_head(Exchange *x, const char *data, size_t n, Buffer *instead,

@@ -12,6 +12,7 @@
 #include "net/relay.h"
 #include "proto/forwarded.h"
 #include "proto/http-framing.h"
+#include "proto/tunnel-options.h"
 
 typedef struct Exchange Exchange;
 
@@ -57,15 +58,16 @@ struct Exchange {
         uint64_t n_answered;   /* bytes that the visitor had got before */
         uint64_t n_heads;      /* bytes of the answer that are heads */
         size_t head_bytes_max;
-        const bool *is_stopping; /* borrowed: no request is to follow */
-        ForwardedBy by;          /* how the visitor has come */
-        bool half_close;         /* the leg keeps the directions apart */
-        bool leg_is_used;        /* for an earlier request */
-        bool leg_goes_on;        /* another request may follow on it */
-        bool keep_open;          /* the visitor's connection, behind this response */
-        bool awaits_continue;    /* the visitor, before it sends the body */
-        bool is_request_done;    /* passed on as a whole */
-        bool is_response_done;   /* the same */
+        const bool *is_stopping;      /* borrowed: no request is to follow */
+        ForwardedBy by;               /* how the visitor has come */
+        const TunnelOptions *options; /* borrowed: what heads are to be like; or NULL */
+        bool half_close;              /* the leg keeps the directions apart */
+        bool leg_is_used;             /* for an earlier request */
+        bool leg_goes_on;             /* another request may follow on it */
+        bool keep_open;               /* the visitor's connection, behind this response */
+        bool awaits_continue;         /* the visitor, before it sends the body */
+        bool is_request_done;         /* passed on as a whole */
+        bool is_response_done;        /* the same */
         bool has_visitor_ended;
         char *again; /* owned: the request as it came, while it may be said again on a fresh leg; or NULL */
         size_t n_again;

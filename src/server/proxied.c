@@ -37,18 +37,17 @@ Proxied *proxied_free(Proxied *p) {
         return NULL;
 }
 
-static Address address_of_source(const ProxyHeader *h) {
-        char text[IP_TEXT_MAX];
-        Address a = {};
+static Address address_of(const Ip *ip, uint16_t port) {
+        Address a = address_from_ip(ip);
 
-        (void) address_parse_ip(ip_format(&h->source, text), &a);
-        address_set_port(&a, h->source_port);
+        address_set_port(&a, port);
         return a;
 }
 
 /* What the header says about itself has been understood: P becomes a visitor. */
 static void proxied_pass(Proxied *p, const ProxyHeader *h) {
-        Address peer = h->known ? address_of_source(h) : p->peer;
+        Address peer = h->known ? address_of(&h->source, h->source_port) : p->peer;
+        Address server = address_of(&h->destination, h->destination_port);
         Shard *sh = p->shard;
         bool https = p->https;
         int fd = p->fd;
@@ -56,7 +55,7 @@ static void proxied_pass(Proxied *p, const ProxyHeader *h) {
         worker_unpoll(sh->worker, &p->poll, fd);
         p->fd = -1;
         proxied_free(p);
-        visitor_new_http(sh, fd, &peer, https);
+        visitor_new_http(sh, fd, &peer, h->known ? &server : NULL, https);
 }
 
 static void on_proxied_readable(PollItem *item, uint32_t events) {

@@ -16,7 +16,8 @@ typedef struct Grants {
         Client *client;
         TunnelWish wish;
         const char *http_auth;
-        Claim *name; /* for http and https; may be NULL until it is chosen */
+        TunnelOptions *options; /* a reference, or NULL */
+        Claim *name;            /* for http and https; may be NULL until it is chosen */
         Claim *port;
         Tunnel *tunnels[TUNNEL_PROTOCOL_MAX]; /* references, as many as the wish has protocols */
 } Grants;
@@ -219,7 +220,7 @@ static int make_tunnels(Registry *r, Grants *g) {
                 const char *host = tcp ? r->options.rules.domain : g->wish.host;
                 uint16_t port = tcp ? g->port->port : 0;
                 _cleanup_free_ char *url = tunnel_url(&r->options.rules, p, host, port);
-                int e = url ? tunnel_new(&g->tunnels[i], p, url, host, port, tcp ? "" : g->http_auth,
+                int e = url ? tunnel_new(&g->tunnels[i], p, url, host, port, g->http_auth, g->options,
                                          g->client->user)
                             : -ENOMEM;
 
@@ -312,10 +313,13 @@ static int add(Registry *r, Grants *g, const char *client_id, SessionName sessio
 int registry_add(Registry *r, const char *client_id, SessionName session, const MessageReqTunnel *m,
                  TunnelGrant ret[static TUNNEL_PROTOCOL_MAX], char **ret_why) {
         Grants g = { .http_auth = message_str(m->http_auth) };
-        int e;
+        int e = tunnel_options_decode(&g.options, message_str(m->options), ret_why);
 
+        if (e < 0)
+                return e;
         pthread_rwlock_wrlock(&r->lock);
         e = add(r, &g, client_id, session, m, ret, ret_why);
         registry_unlock_changed(r);
+        tunnel_options_unref(g.options);
         return e;
 }

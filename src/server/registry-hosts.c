@@ -43,7 +43,7 @@ static int host_open_for(Registry *r, Claim *c, Client *client, TunnelProtocol p
                                            ? str_format("%s://%s", tunnel_protocol_to_string(p), c->host)
                                            : tunnel_url(&r->options.rules, p, c->host, 0);
         Tunnel *t;
-        int e = url ? tunnel_new(&t, p, url, c->host, 0, "", client->user) : -ENOMEM;
+        int e = url ? tunnel_new(&t, p, url, c->host, 0, "", NULL, client->user) : -ENOMEM;
 
         if (e < 0)
                 return e;

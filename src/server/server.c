@@ -202,6 +202,8 @@ static int server_set_up_auth(Server *s) {
         if (r >= 0)
                 r = crowd_new(&s->crowd);
         if (r >= 0)
+                r = guard_new(&s->guard);
+        if (r >= 0)
                 r = timer_new(&s->watch, s->main, on_server_watch, s);
         if (r >= 0)
                 timer_start_every(s->watch, AUTH_POLL_USEC);
@@ -401,6 +403,7 @@ void server_close_sockets(Server *s) {
 }
 
 static void server_done(Server *s) {
+        guard_free(s->guard); /* its threads post to workers */
         for (unsigned i = 0; i < s->n_shards; i++) {
                 worker_free(s->shards[i].worker);
                 snapshot_unref(s->shards[i].snapshot);

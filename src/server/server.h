@@ -11,6 +11,7 @@
 #include "server/auth.h"
 #include "server/crowd.h"
 #include "server/dev-ca.h"
+#include "server/guard.h"
 #include "server/inherited.h"
 #include "server/options.h"
 #include "server/registry.h"
@@ -37,6 +38,7 @@ typedef struct Server {
         Registry *registry;    /* owned */
         State *state;          /* owned; NULL: it doesn't survive a restart. main only */
         Crowd *crowd;          /* owned */
+        Guard *guard;          /* owned */
         AccessLog *access_log; /* owned */
         int successor_fd; /* owned: leads to the process that has replaced this one, for visitors (pass.h);
                              set before shards are told to stop; or -1 */

@@ -83,7 +83,7 @@ void opening_cancel(Opening *o) {
 }
 
 int opening_write_start(const Opening *o, Stream *stream) {
-        char peer[ADDRESS_TEXT_MAX];
+        char peer[ADDRESS_TEXT_MAX], server[ADDRESS_TEXT_MAX];
         Message m = { .type = MESSAGE_START_PROXY };
         Buffer *frame = buffer_get(&stream->worker->buffers);
         int r;
@@ -92,6 +92,8 @@ int opening_write_start(const Opening *o, Stream *stream) {
                 return -ENOMEM;
         m.start_proxy.url = o->tunnel->url;
         m.start_proxy.client_addr = (char *) address_format(o->visitor, peer);
+        if (o->server)
+                m.start_proxy.server_addr = (char *) address_format(o->server, server);
         r = message_encode(&m, frame);
         if (r >= 0) {
                 ssize_t k = stream_write(stream, buffer_head(frame), buffer_length(frame));
@@ -124,7 +126,12 @@ int session_send_auth_resp(const Session *s, Channel *control, uint16_t max) {
 static int send_new_tunnel(Channel *control, const MessageReqTunnel *request, const Tunnel *t,
                            const char *why) {
         Message m = { .type = MESSAGE_NEW_TUNNEL };
+        _cleanup_free_ char *options = NULL;
+        int r = tunnel_options_encode(t ? t->options : NULL, &options);
 
+        if (r < 0)
+                return r;
+        m.new_tunnel.options = options;
         m.new_tunnel.req_id = request->req_id;
         m.new_tunnel.protocol = t ? (char *) tunnel_protocol_to_string(t->protocol) : request->protocol;
         m.new_tunnel.url = t ? t->url : NULL;

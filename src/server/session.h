@@ -27,6 +27,7 @@ struct Opening {
         Session *session;       /* borrowed; NULL: it doesn't wait */
         Tunnel *tunnel;         /* borrowed; outlives the wait */
         const Address *visitor; /* the same */
+        const Address *server;  /* the same: where the visitor has connected; NULL: nobody wants to know */
         uint16_t host_port;     /* of an http visitor's Host, set before it waits; 0: none was named */
         bool is_websocket;      /* the same: it asks for an upgrade to one */
         OpenedFn opened;

@@ -18,7 +18,7 @@ static void on_http_accept(Listener *l _unused_, int fd, const Address *peer, vo
         if (sh->snapshot->config->proxies_http)
                 proxied_new(sh, fd, peer, false);
         else
-                visitor_new_http(sh, fd, peer, false);
+                visitor_new_http(sh, fd, peer, NULL, false);
 }
 
 static void on_https_accept(Listener *l _unused_, int fd, const Address *peer, void *userdata) {
@@ -27,7 +27,7 @@ static void on_https_accept(Listener *l _unused_, int fd, const Address *peer, v
         if (sh->snapshot->config->proxies_https)
                 proxied_new(sh, fd, peer, true);
         else
-                visitor_new_http(sh, fd, peer, true);
+                visitor_new_http(sh, fd, peer, NULL, true);
 }
 
 static void on_tunnel_accept(Listener *l _unused_, int fd, const Address *peer, void *userdata) {

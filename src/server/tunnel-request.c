@@ -136,7 +136,7 @@ static int copy_request(const MessageReqTunnel *m, MessageReqTunnel *ret) {
         ret->remote_port = m->remote_port;
         if (str_replace(&ret->req_id, m->req_id) < 0 || str_replace(&ret->protocol, m->protocol) < 0 ||
             str_replace(&ret->hostname, m->hostname) < 0 || str_replace(&ret->subdomain, m->subdomain) < 0 ||
-            str_replace(&ret->http_auth, m->http_auth) < 0)
+            str_replace(&ret->http_auth, m->http_auth) < 0 || str_replace(&ret->options, m->options) < 0)
                 return -ENOMEM;
         return 0;
 }

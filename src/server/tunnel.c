@@ -6,21 +6,11 @@
 
 #include "base/str.h"
 
-static int encode_http_auth(const char *http_auth, char **ret) {
-        size_t n = strlen(http_auth);
-
-        if (n == 0)
-                return 0;
-        *ret = malloc(BASE64_SIZE(n));
-        if (!*ret)
-                return -ENOMEM;
-        base64_encode((const uint8_t*) http_auth, n, *ret);
-        return 0;
-}
-
 int tunnel_new(Tunnel **ret, TunnelProtocol protocol, const char *url, const char *host, uint16_t port,
-               const char *http_auth, User *user) {
+               const char *http_auth, TunnelOptions *options, User *user) {
+        const ConfigList nobody = {};
         _cleanup_(tunnel_unrefp) Tunnel *t = new0(Tunnel, 1);
+        int r = 0;
 
         if (!t)
                 return -ENOMEM;
@@ -28,11 +18,14 @@ int tunnel_new(Tunnel **ret, TunnelProtocol protocol, const char *url, const cha
         t->protocol = protocol;
         t->port = port;
         t->user = user_ref(user);
-        if (str_replace(&t->url, url) < 0 || str_replace(&t->host, host) < 0 ||
-            encode_http_auth(http_auth, &t->http_auth) < 0)
+        t->options = tunnel_options_ref(options);
+        if (str_replace(&t->url, url) < 0 || str_replace(&t->host, host) < 0)
                 return -ENOMEM;
-        *ret = TAKE_PTR(t);
-        return 0;
+        if (protocol != TUNNEL_TCP)
+                r = http_users_new(&t->users, http_auth, options ? &options->http_auth : &nobody);
+        if (r >= 0)
+                *ret = TAKE_PTR(t);
+        return r;
 }
 
 Tunnel *tunnel_ref(Tunnel *t) {
@@ -44,9 +37,8 @@ Tunnel *tunnel_ref(Tunnel *t) {
 Tunnel *tunnel_unref(Tunnel *t) {
         if (!t || atomic_fetch_sub(&t->n_refs, 1) > 1)
                 return NULL;
-        if (t->http_auth)
-                explicit_bzero(t->http_auth, strlen(t->http_auth));
-        free(t->http_auth);
+        http_users_free(t->users);
+        tunnel_options_unref(t->options);
         free(t->url);
         free(t->host);
         user_unref(t->user);

@@ -139,18 +139,6 @@ void visitor_on_http_timeout(Visitor *v) {
 
 /* ---- who may ---- */
 
-static bool visitor_is_authorised(const HttpHead *head, const Tunnel *t) {
-        const HttpField *f = http_head_find(head, "Authorization");
-        static const char scheme[] = "Basic ";
-        size_t n = strlen(scheme);
-
-        if (!t->http_auth)
-                return true;
-        if (!f || f->value.length != n + strlen(t->http_auth) || !str_equal_nocase(f->value.data, n, scheme))
-                return false;
-        return memory_equal_const_time(f->value.data + n, t->http_auth, strlen(t->http_auth));
-}
-
 /* A host may have a port in its name: such a tunnel comes first. */
 static RegistryAnswer visitor_find(const Visitor *v, const HttpHead *head, Tunnel **ret,
                                    SessionName *ret_session) {
@@ -207,9 +195,10 @@ static bool visitor_may_pass(Exchange *x, const HttpHead *head) {
         Tunnel *t = NULL;
         bool may;
 
-        x->by = (ForwardedBy){
+        x->by = (ForwardedBy) {
                 .peer = address_ip(&v->peer),
                 .https = v->protocol == TUNNEL_HTTPS,
+                .standard = v->tunnel->options && v->tunnel->options->forwarded,
                 .trusted = &v->shard->snapshot->config->proxies,
         };
         v->head_only = http_method_is(head, "HEAD");
@@ -223,7 +212,7 @@ static bool visitor_may_pass(Exchange *x, const HttpHead *head) {
             visitor_asks_for_challenge(v, head))
                 return false;
         may = visitor_find(v, head, &t, &session) == REGISTRY_FOUND && t == v->tunnel &&
-              !visitor_is_misdirected(v, head, t) && visitor_is_authorised(head, t);
+              !visitor_is_misdirected(v, head, t) && visitor_judge(v, head, t) == VISITOR_GRANTED;
         tunnel_unref(t);
         if (may)
                 visitor_note_request(v, head);
@@ -340,6 +329,7 @@ void visitor_begin_http(Visitor *v) {
         visitor_get_rates(v, &options);
         v->exchange.head_bytes_max = v->shard->snapshot->config->head_bytes;
         v->exchange.is_stopping = v->asked ? &is_stopping : &v->shard->stopping;
+        v->exchange.options = v->tunnel->options;
         v->is_routed = true;
         v->n_head = 0;
         exchange_init(&v->exchange, &exchange_owner, v->opening.half_close);
@@ -356,6 +346,8 @@ void visitor_begin_http(Visitor *v) {
 /* ---- requests that need a leg ---- */
 
 static void visitor_route(Visitor *v, const HttpHead *head) {
+        VisitorAccess access;
+
         visitor_drop_tunnel(v);
         if (shard_is_replaced(v->shard)) {
                 visitor_pass(v);
@@ -377,11 +369,10 @@ static void visitor_route(Visitor *v, const HttpHead *head) {
                 if (visitor_is_misdirected(v, head, v->tunnel))
                         visitor_refuse(v, 421, "",
                                        "This connection was made for another host; make one for this");
-                else if (visitor_is_authorised(head, v->tunnel))
+                else if ((access = visitor_judge(v, head, v->tunnel)) == VISITOR_GRANTED)
                         visitor_open(v);
                 else
-                        visitor_refuse(v, 401, "WWW-Authenticate: Basic realm=\"pgrok\"\r\n",
-                                       "This tunnel asks for a user and a password");
+                        visitor_refuse_access(v, head, access);
         }
 }
 

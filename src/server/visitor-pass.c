@@ -108,6 +108,7 @@ void visitor_new_passed(Shard *sh, const Passed *p) {
         if (!v)
                 return;
         v->port = p->port;
+        v->fd = fd;
         if (visitor_take_data(v, p) < 0 ||
             (p->protocol == TUNNEL_HTTPS && str_replace(&v->asked, p->asked) < 0) ||
             stream_fd_new(&v->stream, sh->worker, fd) < 0) {

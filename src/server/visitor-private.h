@@ -12,6 +12,7 @@
 
 typedef enum VisitorState {
         VISITOR_HEAD,
+        VISITOR_CHECK, /* its password is being looked at */
         VISITOR_PARKED,
         VISITOR_OPENING,
         VISITOR_RELAY,
@@ -33,6 +34,8 @@ struct Visitor {
         Opening opening;
         Address peer;
         uint16_t port;       /* of tcp: of its tunnel */
+        Address *server;     /* owned: where it has connected; NULL until somebody wants to know */
+        int fd;              /* borrowed from its stream */
         SessionName session; /* that is to serve it: found with the tunnel */
         TunnelProtocol protocol;
         VisitorState state;
@@ -47,6 +50,7 @@ struct Visitor {
         char *asked; /* owned: the name that the connection of an https visitor was made to, whose TLS is
                         another process's; else NULL */
         Exchange exchange;
+        GuardCheck *check;   /* owned, in CHECK */
         size_t n_head;       /* bytes of `head' that are the request's head, once that is known */
         bool head_only;      /* that request is HEAD */
         bool wants_html;     /* its answer, if that is ours */
@@ -136,6 +140,26 @@ void visitor_refuse_last(Visitor *v, unsigned status, const char *text);
  * more. */
 bool visitor_asks_for_challenge(const Visitor *v, const HttpHead *request);
 bool visitor_answer_challenge(Visitor *v, const HttpHead *request);
+
+/* ---- visitor-access.c ---- */
+
+typedef enum VisitorAccess {
+        VISITOR_GRANTED,
+        VISITOR_DENIED,  /* its address */
+        VISITOR_UNASKED, /* it shows no password */
+        VISITOR_WRONG,   /* its password */
+        VISITOR_LIMITED, /* too many of them */
+        VISITOR_UNSURE,  /* the password takes long to look at */
+} VisitorAccess;
+
+/* Whether REQUEST may go to T, as its owner has it. */
+VisitorAccess visitor_judge(const Visitor *v, const HttpHead *request, const Tunnel *t);
+
+/* What follows from that unless it is granted: an answer, or a wait. */
+void visitor_refuse_access(Visitor *v, const HttpHead *request, VisitorAccess access);
+
+/* The same for a connection of tcp. */
+bool visitor_may_connect(const Visitor *v);
 
 /* Ends the connection once the visitor has what was written to it. */
 void visitor_linger(Visitor *v);

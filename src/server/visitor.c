@@ -75,6 +75,7 @@ void visitor_destroy(Visitor *v, bool reset) {
         access_log_write(v->shard->server->access_log, v->entry, 0, 0, 0, NULL);
         free(v->asked);
         linger_free(v->linger);
+        guard_cancel(v->check);
         timer_free(v->timeout);
         buffer_put(pool, v->head);
         if (reset) {
@@ -88,6 +89,7 @@ void visitor_destroy(Visitor *v, bool reset) {
         if (v->counted)
                 crowd_leave(v->shard->server->crowd, CROWD_VISITOR, &v->peer);
         visitor_leave(v);
+        free(v->server);
         free(v);
 }
 
@@ -130,6 +132,10 @@ static void on_visitor_timeout(void *userdata) {
                 break;
         case VISITOR_PARKED:
                 visitor_give_up(v, visitor_refuse_away);
+                break;
+        case VISITOR_CHECK:
+                v->check = guard_cancel(v->check);
+                visitor_refuse_crowd(v);
                 break;
         default:
                 opening_cancel(&v->opening);
@@ -244,6 +250,20 @@ static void visitor_move(Visitor *v, Shard *to) {
         worker_post(to->worker, &v->mail, on_visitor_arrived);
 }
 
+/* Where it has connected, if the tunnel's client wants to know, or NULL: also where another process knows. */
+static const Address *visitor_server(Visitor *v) {
+        const TunnelOptions *options = v->tunnel->options;
+
+        if (!options || !options->server_addr)
+                return NULL;
+        if (!v->server) {
+                v->server = new0(Address, 1);
+                if (v->server && (address_of_socket(v->fd, v->server) < 0 || v->server->sa.sa_family == AF_UNIX))
+                        free(TAKE_PTR(v->server));
+        }
+        return v->server;
+}
+
 /* The tunnel and the session are known. */
 void visitor_open(Visitor *v) {
         SessionName name = v->session;
@@ -266,6 +286,7 @@ void visitor_open(Visitor *v) {
                 visitor_free(v);
         else {
                 visitor_set_state(v, VISITOR_OPENING);
+                v->opening.server = visitor_server(v);
                 session_open_stream(s, &v->opening, v->tunnel, &v->peer, on_visitor_opened);
         }
 }
@@ -290,7 +311,10 @@ static void visitor_look_up_port(Visitor *v) {
         case REGISTRY_FOUND:
                 visitor_drop_tunnel(v);
                 v->tunnel = t;
-                visitor_open(v);
+                if (visitor_may_connect(v))
+                        visitor_open(v);
+                else
+                        visitor_free(v);
         }
 }
 
@@ -332,13 +356,16 @@ Visitor *visitor_new(Shard *sh, const Address *peer, TunnelProtocol protocol) {
         return NULL;
 }
 
-void visitor_new_http(Shard *sh, int fd, const Address *peer, bool https) {
+void visitor_new_http(Shard *sh, int fd, const Address *peer, const Address *server, bool https) {
         _cleanup_close_ int owned = fd;
         Visitor *v = visitor_new(sh, peer, https ? TUNNEL_HTTPS : TUNNEL_HTTP);
         int r;
 
         if (!v)
                 return;
+        v->fd = fd;
+        if (server && (v->server = new0(Address, 1)))
+                *v->server = *server;
         r = https ? stream_tls_new_server(&v->stream, sh->worker, fd, sh->snapshot->https_tls,
                                           STREAM_TLS_LENIENT_END)
                   : stream_fd_new(&v->stream, sh->worker, fd);
@@ -359,6 +386,7 @@ void visitor_new_tcp(Shard *sh, int fd, const Address *peer, Tunnel *t) {
 
         if (!v)
                 return;
+        v->fd = fd;
         v->tunnel = tunnel_ref(t);
         v->port = t->port;
         if (stream_fd_new(&v->stream, sh->worker, fd) < 0) {

@@ -9,8 +9,9 @@
 
 typedef struct Visitor Visitor;
 
-/* Own FD, and deal with their own failures. loop: the shard's */
-void visitor_new_http(Shard *sh, int fd, const Address *peer, bool https);
+/* Own FD, and deal with their own failures. SERVER: where it has connected, if that isn't FD's own address,
+ * or NULL. loop: the shard's */
+void visitor_new_http(Shard *sh, int fd, const Address *peer, const Address *server, bool https);
 void visitor_new_tcp(Shard *sh, int fd, const Address *peer, Tunnel *t);
 
 struct Passed;

@@ -44,12 +44,8 @@ static void test_white_space_is_trimmed_at_both_ends(void **state) {
         static const struct {
                 const char *in, *out;
         } cases[] = {
-                { "", "" },
-                { " \t\r\n\v\f", "" },
-                { "a b", "a b" },
-                { "  a b\n", "a b" },
-                { "a ", "a" },
-                { " a", "a" },
+                { "", "" },           { " \t\r\n\v\f", "" }, { "a b", "a b" },
+                { "  a b\n", "a b" }, { "a ", "a" },         { " a", "a" },
         };
 
         (void) state;
@@ -108,9 +104,9 @@ static void test_control_characters_are_escaped(void **state) {
                 { "plain text", 10, "plain text" },
                 { "a\nb\033[0m\x7f", 8, "a\\x0ab\\x1b[0m\\x7f" },
                 { "a\0b", 3, "a\\x00b" },
-                { "\\x0a", 4, "\\x5cx0a" },                   /* an escape of the peer's is not ours */
-                { "\xc3\xa4", 2, "\xc3\xa4" },                /* ä */
-                { "\xc2\x9b", 2, "\\xc2\\x9b" },              /* CSI as U+009B */
+                { "\\x0a", 4, "\\x5cx0a" },      /* an escape of the peer's is not ours */
+                { "\xc3\xa4", 2, "\xc3\xa4" },   /* ä */
+                { "\xc2\x9b", 2, "\\xc2\\x9b" }, /* CSI as U+009B */
                 { "\xc2\xa0", 2, "\xc2\xa0" },
                 { "\xc2", 1, "\xc2" },
                 { "\xff\xfe", 2, "\xff\xfe" },
@@ -207,6 +203,25 @@ static void test_secrets_compare_as_memory_does(void **state) {
         assert_true(memory_equal_const_time("x", "y", 0));
 }
 
+static void test_base64_is_read_strictly(void **state) {
+        static const char *const wrong[] = { "A",    "AA",       "AAA",  "AA=A",  "A===",
+                                             "====", "AA==AAAA", "AA A", "AA\nA", "____" };
+        uint8_t data[64], again[64];
+        char text[BASE64_SIZE(64)];
+
+        (void) state;
+        random_bytes(data, sizeof(data));
+        for (size_t n = 0; n <= sizeof(data); n++) {
+                base64_encode(data, n, text);
+                assert_int_equal(base64_decode(text, strlen(text), again, n), n);
+                assert_memory_equal(again, data, n);
+                if (n > 0)
+                        assert_int_equal(base64_decode(text, strlen(text), again, n - 1), -EINVAL);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(wrong); i++)
+                assert_int_equal(base64_decode(wrong[i], strlen(wrong[i]), again, sizeof(again)), -EINVAL);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_prefix_is_skipped),
@@ -224,6 +239,7 @@ int main(void) {
                 cmocka_unit_test(test_random_bytes_differ_and_stay_inside),
                 cmocka_unit_test(test_random_numbers_reach_all_below_the_limit),
                 cmocka_unit_test(test_secrets_compare_as_memory_does),
+                cmocka_unit_test(test_base64_is_read_strictly),
         };
 
         return cmocka_run_group_tests_name("base/str", tests, NULL, NULL);

@@ -22,6 +22,8 @@ typedef struct Fixture {
         MessageReqTunnel request;
 } Fixture;
 
+static unsigned left;
+
 static int setup(void **state) {
         TunnelConfig *configs[] = { &web, &other, &shell, &fixed };
         Fixture *f = new0(Fixture, 1);
@@ -83,8 +85,8 @@ static void test_each_protocol_has_its_answer(void **state) {
         assert_int_equal(t->state, TUNNEL_UP);
         assert_int_equal(grant(f, t, "https", "https://a.example:8443"), TUNNEL_ANSWER_UP);
         assert_int_equal(t->n_urls, 2);
-        assert_ptr_equal(tunnels_find(&f->tunnels, "https://a.example:8443"), t->config);
-        assert_null(tunnels_find(&f->tunnels, "https://a.example"));
+        assert_ptr_equal(tunnels_find(&f->tunnels, "https://a.example:8443", &left), t->config);
+        assert_null(tunnels_find(&f->tunnels, "https://a.example", &left));
         assert_int_equal(tunnels_count(&f->tunnels, TUNNEL_UP), 1);
 }
 
@@ -124,7 +126,7 @@ static void test_what_we_had_is_asked_for_again(void **state) {
                          TUNNEL_ANSWER_UP);
         assert_int_equal(grant(f, ask(f, "shell"), "tcp", "tcp://example.com:20022"), TUNNEL_ANSWER_UP);
         tunnels_restart(&f->tunnels);
-        assert_null(tunnels_find(&f->tunnels, "tcp://example.com:20022"));
+        assert_null(tunnels_find(&f->tunnels, "tcp://example.com:20022", &left));
         ask(f, "web");
         assert_string_equal(f->request.subdomain, "amazing-coder");
         ask(f, "shell");
@@ -175,7 +177,7 @@ static void test_a_second_protocol_that_fails_leaves_the_first(void **state) {
         assert_int_equal(grant(f, t, "http", "http://a.example"), TUNNEL_ANSWER_UP);
         assert_int_equal(answer(f, "", "", "", "taken"), TUNNEL_ANSWER_REFUSED);
         assert_int_equal(t->state, TUNNEL_UP);
-        assert_ptr_equal(tunnels_find(&f->tunnels, "http://a.example"), t->config);
+        assert_ptr_equal(tunnels_find(&f->tunnels, "http://a.example", &left), t->config);
 }
 
 static void test_an_error_for_nothing_breaks_the_protocol(void **state) {
@@ -194,7 +196,7 @@ static void test_more_tunnels_leave_the_others_as_they_are(void **state) {
         ask(f, "shell");
         ask(f, "fixed");
         assert_int_equal(tunnels_replace(&f->tunnels, configs, ELEMENTSOF(configs)), 1);
-        assert_ptr_equal(tunnels_find(&f->tunnels, "http://a.example"), &same);
+        assert_ptr_equal(tunnels_find(&f->tunnels, "http://a.example", &left), &same);
         ask(f, "added");
         assert_null(tunnels_ask_next(&f->tunnels, &f->request));
         assert_int_equal(tunnels_count(&f->tunnels, TUNNEL_ASKED), 3);
@@ -219,6 +221,42 @@ static void test_a_tunnel_that_changes_or_goes_makes_all_begin_anew(void **state
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static int grant_with(Fixture *f, const Tunnel *t, const char *proto, const char *url, const char *options) {
+        MessageNewTunnel m = { .req_id = (char*) t->req_id,
+                               .protocol = (char*) proto,
+                               .url = (char*) url,
+                               .options = (char*) options };
+        Tunnel *answered = NULL;
+
+        return tunnels_answer(&f->tunnels, &m, &answered);
+}
+
+static void test_what_a_server_does_not_echo_is_ours_or_nobodys(void **state) {
+        Fixture *f = *state;
+        Tunnel *t = ask(f, "web");
+
+        web.options = tunnel_options_new();
+        assert_int_equal(cidr_list_add(&web.options->allow, "10.0.0.0/8"), 0);
+        assert_int_equal(grant_with(f, t, "http", "http://a.example", NULL), TUNNEL_ANSWER_UP);
+        assert_non_null(tunnels_find(&f->tunnels, "http://a.example", &left));
+        assert_int_equal(left, TUNNEL_OPTION_ALLOW);
+        assert_int_equal(grant_with(f, t, "https", "https://a.example", "{\"Allow\":[\"10.0.0.0/8\"]}"),
+                         TUNNEL_ANSWER_UP);
+        assert_non_null(tunnels_find(&f->tunnels, "https://a.example", &left));
+        assert_int_equal(left, 0);
+
+        tunnels_restart(&f->tunnels);
+        t = ask(f, "web");
+        web.options->forwarded = true;
+        assert_int_equal(grant_with(f, t, "http", "http://a.example", "{}"), TUNNEL_ANSWER_MISSING);
+        assert_int_equal(t->missing, TUNNEL_OPTION_FORWARDED);
+        assert_int_equal(grant_with(f, t, "https", "https://a.example", "{}"), TUNNEL_ANSWER_NOTHING);
+        assert_null(tunnels_find(&f->tunnels, "http://a.example", &left));
+        assert_int_equal(t->state, TUNNEL_REFUSED);
+        assert_int_equal(grant_with(f, t, "http", "http://a.example", "[]"), -EPROTO);
+        web.options = tunnel_options_unref(web.options);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_only_selected_ones_are_asked_for_in_order),
@@ -233,6 +271,7 @@ int main(void) {
                 TEST(test_an_error_for_nothing_breaks_the_protocol),
                 TEST(test_more_tunnels_leave_the_others_as_they_are),
                 TEST(test_a_tunnel_that_changes_or_goes_makes_all_begin_anew),
+                TEST(test_what_a_server_does_not_echo_is_ours_or_nobodys),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

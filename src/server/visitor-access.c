@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "server/visitor-private.h"
+
+#include "base/log.h"
+#include "base/parse.h"
+#include "base/str.h"
+
+/* Whom the owner of a tunnel lets in: by address, and by user and password. Why somebody is kept out is for
+ * the log, not for them. */
+
+#define VISITOR_CHECK_USEC (20 * USEC_PER_SEC)
+
+/* Who asks, as far as trusted proxies tell. */
+static Ip visitor_ip(const Visitor *v, const HttpHead *head) {
+        Ip peer = address_ip(&v->peer);
+
+        return forwarded_visitor(&peer, &v->shard->snapshot->config->proxies, head);
+}
+
+static void visitor_log_denial(const Visitor *v, const Ip *who, const char *status, const char *why) {
+        char text[IP_TEXT_MAX];
+
+        log_struct(LOG_INFO,
+                   LOG_FIELDS({ "PGROK_EVENT", "denied" }, { "PGROK_TUNNEL", v->tunnel->url },
+                              { "PGROK_USER", v->tunnel->user->name },
+                              { "PGROK_VISITOR", ip_format(who, text) }, { "PGROK_STATUS", status }),
+                   "Denied visitor %s to %s: %s", text, v->tunnel->url, why);
+}
+
+static VisitorAccess judge_password(const Visitor *v, const HttpHead *head, const Tunnel *t, const Ip *who) {
+        static const VisitorAccess by_answer[] = {
+                [GUARD_ADMITTED] = VISITOR_GRANTED, [GUARD_UNASKED] = VISITOR_UNASKED,
+                [GUARD_WRONG] = VISITOR_WRONG,      [GUARD_LIMITED] = VISITOR_LIMITED,
+                [GUARD_UNSURE] = VISITOR_UNSURE,
+        };
+
+        return by_answer[guard_ask(v->shard->server->guard, t, http_credentials(head), who)];
+}
+
+VisitorAccess visitor_judge(const Visitor *v, const HttpHead *head, const Tunnel *t) {
+        Ip who;
+
+        if (!t->options && !t->users)
+                return VISITOR_GRANTED;
+        who = visitor_ip(v, head);
+        if (!tunnel_options_admit(t->options, &who))
+                return VISITOR_DENIED;
+        return t->users ? judge_password(v, head, t, &who) : VISITOR_GRANTED;
+}
+
+static void on_visitor_checked(void *userdata) {
+        Visitor *v = userdata;
+
+        v->check = NULL;
+        visitor_look_up_host(v);
+}
+
+/* The request waits, and nothing more is read. */
+static void visitor_wait_for_check(Visitor *v, const HttpHead *head, const Ip *who) {
+        Shard *sh = v->shard;
+
+        if (visitor_set_timeout(v, VISITOR_CHECK_USEC) < 0 ||
+            guard_check(&v->check, sh->server->guard, sh->worker, v->tunnel, http_credentials(head), who,
+                        on_visitor_checked, v) < 0) {
+                visitor_log_denial(v, who, "503", "too many passwords wait to be looked at");
+                visitor_refuse_crowd(v);
+        } else
+                visitor_set_state(v, VISITOR_CHECK);
+}
+
+static void visitor_ask_password(Visitor *v) {
+        visitor_refuse(v, 401, "WWW-Authenticate: Basic realm=\"pgrok\"\r\n",
+                       "This tunnel asks for a user and a password");
+}
+
+void visitor_refuse_access(Visitor *v, const HttpHead *head, VisitorAccess access) {
+        Ip who = visitor_ip(v, head);
+
+        switch (access) {
+        case VISITOR_DENIED:
+                visitor_log_denial(v, &who, "403", "allow and deny keep its address out");
+                visitor_refuse(v, 403, "", "This is not open to you");
+                break;
+        case VISITOR_WRONG:
+                visitor_log_denial(v, &who, "401", "its user or password is wrong");
+                visitor_ask_password(v);
+                break;
+        case VISITOR_LIMITED:
+                visitor_log_denial(v, &who, "503", "too many passwords were wrong");
+                visitor_refuse(v, 503, "Retry-After: 60\r\n",
+                               "There were too many attempts; try again later");
+                break;
+        case VISITOR_UNSURE:
+                visitor_wait_for_check(v, head, &who);
+                break;
+        default:
+                visitor_ask_password(v);
+        }
+}
+
+bool visitor_may_connect(const Visitor *v) {
+        Ip who = address_ip(&v->peer);
+
+        if (tunnel_options_admit(v->tunnel->options, &who))
+                return true;
+        visitor_log_denial(v, &who, "", "allow and deny keep its address out");
+        return false;
+}
