@@ -77,6 +77,8 @@ SERVES = Tells(URL, FETCH, PAGE)
 PACKAGE = Elsewhere("tests/system installs the package on a machine that systemd has booted")
 JOURNAL = Elsewhere("there is no journal: tests/system looks into it")
 
+DEV_CURL = "curl --cacert ~/.local/state/pgrok/dev/ca.pem https://demo.localhost:8443/"
+
 # In the order in which they are tried, by the line that they begin with.
 WALKS = {
     "README": [
@@ -139,14 +141,17 @@ WALKS = {
     ],
     "man/pgrok-tokens.5": [
         ("pgrokctl token add alice subdomains=alice,a-* max_tunnels=4", Adds("^pgrok login ")),
+        ("token=$(openssl rand -hex 32)", Ends()),
+        ('printf %s "$token" | sha256sum', Ends("^[0-9a-f]{64} ")),
     ],
     "man/pgrokd.conf.5": [
         ("mkdir -p /var/lib/acme && systemctl reload pgrokd", Ends()),
         ("certbot certonly --webroot -w /var/lib/acme \\", Ends()),
     ],
     "man/pgrokd.8": [
-        ("pgrokd --dev", Tells("^Ready: domain=localhost ", lasts="pgrok --dev 3000")),
-        ("pgrok --dev 3000", Tells(r"^Tunnel (http://\S+):(8080) -> 127.0.0.1:3000", FETCH, PAGE)),
+        ("pgrokd --dev", Tells("^Ready: domain=localhost ", lasts=DEV_CURL)),
+        ("pgrok --dev --subdomain demo 3000", Tells("^Tunnel https://", lasts=DEV_CURL)),
+        (DEV_CURL, Ends(PAGE)),
         ("systemctl enable --now pgrokd", Elsewhere("it comes once more, below, behind a configuration")),
         ("cat >/etc/pgrok/pgrokd.conf <<'EOF'", Ends()),
         ("mkdir -p /etc/systemd/system/pgrokd.service.d", Ends()),
@@ -166,7 +171,7 @@ NO_COMMANDS = r"""
     Tunnel\ http | Status\ +online | pgrok\ +q\ ends | visitors\ +your | browser\ ── | tunnel.example.com.\ +A | man\ pgrok |
     pgrok\ +ngrok |                                         # README
     server_addr: | serverAddr | \[client.services |         # of others
-    alice\ sha256:HEX | \#\ printf |                        # token files: tried below
+    alice\ sha256:HEX | alice\ sha256:4 |                     # token files: tried below
     \{" | CONNECT\ /_ |                                     # messages
     \[Socket\] | \#!/bin/sh                                 # files: the second is written before it is named
 """
@@ -272,7 +277,7 @@ cp fullchain.pem client-ca.pem; cat >shown.conf""", stdin=block + "\n")
     assert done.returncode == 0, f"{page}\n{block}\n{done.stdout}{done.stderr}"
 
 
-@pytest.mark.parametrize(("page", "first"), [("man/pgrok-tokens.5", "# printf"), ("man/pgrok-migration.7", "alice sha")])
+@pytest.mark.parametrize(("page", "first"), [("man/pgrok-tokens.5", "alice sha"), ("man/pgrok-migration.7", "alice sha")])
 def test_a_token_file_that_is_shown_is_right(place, page, first):
     here = machine.Machine(place)
     block = next(b for b in pages.blocks(page) if b.startswith(first))
