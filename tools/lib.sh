@@ -9,7 +9,7 @@ build_packages=(build-essential autoconf automake pkg-config xz-utils libsystemd
 demo_packages=(python3 curl)
 test_packages=(libcmocka-dev python3-pytest python3-pytest-xdist curl openssl netcat-openbsd python3-websockets
         openssh-client openssh-server postgresql prometheus procps mandoc groff certbot pebble
-        git jq iproute2 nginx chromium libnss3-tools wrk tmux)
+        git jq iproute2 nginx haproxy chromium libnss3-tools wrk tmux)
 fuzz_packages=(clang)
 system_packages=(debhelper dpkg-dev fakeroot bash-completion systemd groff mandoc libcmocka-dev mmdebstrap
         systemd-container)

@@ -43,6 +43,7 @@ typedef struct StreamTls {
         bool dry;        /* pull found nothing */
         bool has_end;    /* the peer's close_notify, or its FIN where that will do */
         bool remembered; /* our ticket is kept */
+        bool is_proved;  /* by a certificate that it was only asked for */
 } StreamTls;
 
 static StreamTls *stream_tls(Stream *s) {
@@ -246,8 +247,10 @@ static void stream_tls_handshake(StreamTls *t) {
         if (r < 0 && gnutls_error_is_fatal(r)) {
                 stream_tls_set_why(t, r);
                 gnutls_alert_send_appropriate(t->session, r);
-        } else if (r >= 0)
+        } else if (r >= 0) {
                 t->state = TLS_OPEN;
+                t->is_proved = t->server && tls_peer_is_proved(t->server, t->session);
+        }
         (void) stream_tls_flush(&t->stream); /* its failure shows in the state */
         if (r < 0 && gnutls_error_is_fatal(r) && t->state != TLS_FAILED)
                 stream_tls_fail(t, stream_tls_is_alpn_refused(t, r) ? -EPROTONOSUPPORT : tls_errno(r));
@@ -512,6 +515,10 @@ int stream_tls_peer_name(Stream *s, char **ret_name) {
         if (t->state != TLS_OPEN || !t->server || !tls_server_requires_client(t->server))
                 return 0;
         return tls_peer_name(t->session, ret_name);
+}
+
+bool stream_tls_is_proved(Stream *s) {
+        return stream_tls(s)->is_proved;
 }
 
 void stream_tls_set_tunnel_options(Stream *s) {

@@ -19,6 +19,7 @@
         TLS_PRIORITY ":-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-SECP521R1"
 
 #define PEER_NAME_MAX 255
+#define PEER_CHAIN_MAX 8
 
 struct TlsServer {
         atomic_uint n_refs;
@@ -26,6 +27,8 @@ struct TlsServer {
         gnutls_certificate_credentials_t credentials; /* owned; NULL with a select function */
         gnutls_datum_t ticket_key; /* owned; of this server alone, so no other's ticket opens it */
         bool requires_client;
+        gnutls_x509_trust_list_t
+                asked; /* owned: who may have signed what clients are asked for; NULL: nothing */
         TlsSelectFn select;
         void *userdata;          /* borrowed */
         const char *const *alpn; /* borrowed for ever; ends with NULL */
@@ -132,6 +135,44 @@ int tls_server_require_client(TlsServer *t, const char *ca_file, char **ret_why)
         return load_cas(t->credentials, ca_file, ret_why);
 }
 
+int tls_server_ask_client(TlsServer *t, const char *ca_file, char **ret_why) {
+        int r = gnutls_x509_trust_list_init(&t->asked, 0);
+
+        if (r >= 0)
+                r = gnutls_x509_trust_list_add_trust_file(t->asked, ca_file, NULL, GNUTLS_X509_FMT_PEM, 0, 0);
+        if (r == 0)
+                r = GNUTLS_E_NO_CERTIFICATE_FOUND;
+        return r < 0 ? fail(r, ret_why, "Can't read the CA file", ca_file) : 0;
+}
+
+/* Returns how many of the peer's certificates are in RET, to be freed. */
+static unsigned import_peers(gnutls_session_t session, gnutls_x509_crt_t ret[static PEER_CHAIN_MAX]) {
+        unsigned n_peers = 0, n = 0;
+        const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &n_peers);
+
+        while (n < MIN(n_peers, (unsigned) PEER_CHAIN_MAX) && gnutls_x509_crt_init(&ret[n]) >= 0) {
+                n++;
+                if (gnutls_x509_crt_import(ret[n - 1], &chain[n - 1], GNUTLS_X509_FMT_DER) < 0)
+                        break;
+        }
+        return n;
+}
+
+bool tls_peer_is_proved(const TlsServer *t, gnutls_session_t session) {
+        gnutls_typed_vdata_st purpose = {
+                .type = GNUTLS_DT_KEY_PURPOSE_OID,
+                .data = (unsigned char*) GNUTLS_KP_TLS_WWW_CLIENT,
+        };
+        gnutls_x509_crt_t chain[PEER_CHAIN_MAX];
+        unsigned n = t->asked ? import_peers(session, chain) : 0, status = 0;
+        int r = n > 0 ? gnutls_x509_trust_list_verify_crt2(t->asked, chain, n, &purpose, 1, 0, &status, NULL)
+                      : GNUTLS_E_NO_CERTIFICATE_FOUND;
+
+        while (n > 0)
+                gnutls_x509_crt_deinit(chain[--n]);
+        return r >= 0 && status == 0;
+}
+
 bool tls_server_requires_client(const TlsServer *t) {
         return t->requires_client;
 }
@@ -181,6 +222,8 @@ TlsServer *tls_server_unref(TlsServer *t) {
                 gnutls_priority_deinit(t->priority);
         if (t->credentials)
                 gnutls_certificate_free_credentials(t->credentials);
+        if (t->asked)
+                gnutls_x509_trust_list_deinit(t->asked, 1);
         if (t->ticket_key.data)
                 gnutls_memset(t->ticket_key.data, 0, t->ticket_key.size);
         gnutls_free(t->ticket_key.data);
@@ -195,7 +238,7 @@ static int set_alpn(gnutls_session_t session, const char *const *alpn) {
         unsigned n = 0;
 
         for (; alpn && alpn[n] && n < ALPN_MAX; n++)
-                protocols[n] = (gnutls_datum_t){ (unsigned char *) alpn[n], (unsigned) strlen(alpn[n]) };
+                protocols[n] = (gnutls_datum_t){ (unsigned char*) alpn[n], (unsigned) strlen(alpn[n]) };
         return n > 0 ? gnutls_alpn_set_protocols(session, protocols, n, GNUTLS_ALPN_SERVER_PRECEDENCE) : 0;
 }
 
@@ -226,7 +269,7 @@ static int on_client_hello(gnutls_session_t session) {
 static void ask_for_certificate(gnutls_session_t session) {
         static gnutls_typed_vdata_st purpose = {
                 .type = GNUTLS_DT_KEY_PURPOSE_OID,
-                .data = (unsigned char *) GNUTLS_KP_TLS_WWW_CLIENT,
+                .data = (unsigned char*) GNUTLS_KP_TLS_WWW_CLIENT,
         };
 
         gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
@@ -248,6 +291,8 @@ int tls_server_setup(TlsServer *t, gnutls_session_t session) {
                 r = set_alpn(session, t->alpn);
         if (r >= 0 && t->requires_client)
                 ask_for_certificate(session);
+        else if (r >= 0 && t->asked)
+                gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
         else if (r >= 0)
                 r = gnutls_session_ticket_enable_server(session, &t->ticket_key);
         return r < 0 ? tls_errno(r) : 0;

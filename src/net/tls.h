@@ -30,6 +30,11 @@ int tls_server_new_files(TlsServer **ret, const char *certificate, const char *k
  * tls_server_new_files() and has no connection yet. Returns as above. */
 int tls_server_require_client(TlsServer *t, const char *ca_file, char **ret_why);
 
+/* Each client is asked for a certificate, and comes in without one too: who has shown one that a CA in
+ * CA_FILE (PEM) has signed, for clients, is told by stream_tls_is_proved(). There are no tickets then. T has
+ * no connection yet. Returns as above. */
+int tls_server_ask_client(TlsServer *t, const char *ca_file, char **ret_why);
+
 /* A server that asks SELECT for each connection; USERDATA is borrowed and outlives it. */
 int tls_server_new_select(TlsServer **ret, TlsSelectFn select, void *userdata, const char *const *alpn);
 TlsServer *tls_server_ref(TlsServer *t);
@@ -59,7 +64,8 @@ unsigned tls_client_flags(TlsClient *t, const char *host);
 int tls_server_setup(TlsServer *t, gnutls_session_t session);
 int tls_client_setup(TlsClient *t, gnutls_session_t session, const char *host, const char *const *alpn);
 
-/* Keeps the ticket that SESSION got, and what its key exchange was, for the next connection to the same host. */
+/* Keeps the ticket that SESSION got, and what its key exchange was, for the next connection to the same host.
+ */
 void tls_client_remember(TlsClient *t, gnutls_session_t session, const char *host);
 
 /* The name in the certificate that SESSION's peer has proved to own: the common name, else the first
@@ -77,6 +83,9 @@ bool tls_is_pinned(gnutls_session_t session);
  * one. */
 void tls_asked_name(gnutls_session_t session, char *ret, size_t size);
 bool tls_server_requires_client(const TlsServer *t);
+
+/* SESSION's peer has shown a certificate that T, which asks for it, takes. */
+bool tls_peer_is_proved(const TlsServer *t, gnutls_session_t session);
 
 /* The pin of T's certificate if that signs itself, so that clients have nothing else to trust it by. T is of
  * tls_server_new_files(). Returns 0, or -ENOENT if it doesn't. */

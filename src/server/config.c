@@ -109,6 +109,7 @@ static const ConfigKey server_keys[] = {
         KEY("tls.certificate", CONFIG_STRING, certificate),
         KEY("tls.key", CONFIG_STRING, key),
         KEY("tls.client_ca", CONFIG_STRING, client_ca),
+        KEY("tls.visitor_ca", CONFIG_STRING, visitor_ca),
         KEY("tls.acme_webroot", CONFIG_STRING, acme_webroot, .check = check_folder),
         KEY("tcp_ports", CONFIG_STRING, tcp_ports, .check = check_port_range, .fallback = "20000-29999"),
         KEY("auth.method", CONFIG_STRING, auth_method, .check = check_auth_method),
@@ -383,6 +384,7 @@ int server_config_load(ServerConfig *c, const ConfigList *paths, const ServerSet
                 return r;
         settle_domain(c, f);
         drop_empty(&c->client_ca);
+        drop_empty(&c->visitor_ca);
         settle_auth(c, f);
         settle_tls(c, f);
         settle_acme(c, f);
@@ -402,6 +404,8 @@ int server_config_check_files(const ServerConfig *c, ConfigList *ret_faults) {
 
         if (r >= 0 && c->client_ca && tls)
                 r = tls_server_require_client(tls, c->client_ca, &why);
+        if (r >= 0 && c->visitor_ca && tls)
+                r = tls_server_ask_client(tls, c->visitor_ca, &why);
         if (r < 0)
                 r = config_list_add(ret_faults, why ? why : strerror(-r));
         if (r >= 0) {

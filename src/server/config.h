@@ -16,7 +16,7 @@ typedef struct ServerConfig {
         char *domain;
         ConfigList http_listen, https_listen, tunnel_listen;
         char *tcp_ports;
-        char *certificate, *key, *client_ca;
+        char *certificate, *key, *client_ca, *visitor_ca;
         char *acme_webroot;   /* or NULL */
         char *metrics_listen; /* or NULL */
         char *access_log;

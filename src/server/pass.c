@@ -8,10 +8,11 @@
 #include "base/parse.h"
 #include "base/str.h"
 
-/* "PROTOCOL PEER PORT NAME\n", where NAME may be empty, and the bytes: what another version of the program
+/* "PROTOCOL PEER PORT NAME PROVED\n", where NAME and PROVED may be empty, and the bytes: what another version of the program
  * understands too. */
 
-#define HEAD_WORDS 4
+#define HEAD_WORDS 5
+#define PROVED "proved"
 
 typedef union FdMessage {
         struct cmsghdr header;
@@ -38,8 +39,8 @@ int pass_send(int channel, const Passed *p) {
         if (p->n > PASS_BYTES_MAX)
                 return -EMSGSIZE;
         parts[0].iov_len =
-                (size_t) snprintf(head, sizeof(head), "%s %s %u %s\n", tunnel_protocol_to_string(p->protocol),
-                                  address_format(&p->peer, peer), p->port, p->asked);
+                (size_t) snprintf(head, sizeof(head), "%s %s %u %s %s\n", tunnel_protocol_to_string(p->protocol),
+                                  address_format(&p->peer, peer), p->port, p->asked, p->is_proved ? PROVED : "");
         set_fd(&m, p->fd);
         return sendmsg(channel, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
@@ -60,6 +61,7 @@ static int parse_head(char *text, Passed *ret) {
                 return -EBADMSG;
         ret->protocol = (TunnelProtocol) protocol;
         strcpy(ret->asked, words[3]);
+        ret->is_proved = streq(words[4], PROVED);
         return 0;
 }
 

@@ -15,6 +15,7 @@ typedef struct Passed {
         Address peer;
         uint16_t port;                   /* tcp: of its tunnel */
         char asked[STREAM_TLS_NAME_MAX]; /* https: the name that its connection was made to, or "" */
+        bool is_proved;                  /* https: it has shown a certificate of server.tls.visitor_ca */
         const void *data;                /* borrowed: what was read from it already */
         size_t n;
         int fd; /* pass_send(): borrowed; pass_receive(): owned by the caller */

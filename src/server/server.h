@@ -26,7 +26,7 @@ typedef struct Login Login;
 typedef struct TunnelRequest TunnelRequest;
 
 #define SERVER_SIGNALS_MAX 4
-#define SERVER_CREDENTIALS_MAX 3 /* files: certificate, key, CA */
+#define SERVER_CREDENTIALS_MAX 4 /* files: certificate, key, CAs of clients and of visitors */
 
 typedef struct Server {
         /* shared, immutable while the workers run */

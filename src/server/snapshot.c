@@ -101,6 +101,8 @@ static int snapshot_make_credentials(Snapshot *s, DevCa **dev_ca, ConfigList *fa
         _cleanup_free_ char *why = NULL;
         int r = make_credentials(s, dev_ca, &why);
 
+        if (r >= 0 && s->config->visitor_ca)
+                r = tls_server_ask_client(s->https_tls, s->config->visitor_ca, &why);
         if (r < 0)
                 (void) config_list_add(faults, why ? why : strerror(-r));
         return r;

@@ -4,9 +4,10 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "base/str.h"
+#include "net/stream-tls.h"
 
-/* Whom the owner of a tunnel lets in: by address, and by user and password. Why somebody is kept out is for
- * the log, not for them. */
+/* Whom the owner of a tunnel lets in: by address, and by user and password; and the server, by certificate.
+ * Why somebody is kept out is for the log, not for them. */
 
 #define VISITOR_CHECK_USEC (20 * USEC_PER_SEC)
 
@@ -37,9 +38,15 @@ static VisitorAccess judge_password(const Visitor *v, const HttpHead *head, cons
         return by_answer[guard_ask(v->shard->server->guard, t, http_credentials(head), who)];
 }
 
+bool visitor_is_proved(const Visitor *v) {
+        return v->asked ? v->was_proved : stream_tls_is_proved(v->stream);
+}
+
 VisitorAccess visitor_judge(const Visitor *v, const HttpHead *head, const Tunnel *t) {
         Ip who;
 
+        if (v->protocol == TUNNEL_HTTPS && v->shard->snapshot->config->visitor_ca && !visitor_is_proved(v))
+                return VISITOR_UNPROVED;
         if (!t->options && !t->users)
                 return VISITOR_GRANTED;
         who = visitor_ip(v, head);
@@ -77,6 +84,11 @@ void visitor_refuse_access(Visitor *v, const HttpHead *head, VisitorAccess acces
         Ip who = visitor_ip(v, head);
 
         switch (access) {
+        case VISITOR_UNPROVED:
+                visitor_log_denial(v, &who, "403", "it shows no certificate of server.tls.visitor_ca");
+                v->may_keep = false; /* it may have one, and show it when it comes again */
+                visitor_refuse(v, 403, "", "This server asks for a certificate that it trusts");
+                break;
         case VISITOR_DENIED:
                 visitor_log_denial(v, &who, "403", "allow and deny keep its address out");
                 visitor_refuse(v, 403, "", "This is not open to you");

@@ -84,6 +84,7 @@ void visitor_pass(Visitor *v) {
                 snprintf(p.asked, sizeof(p.asked), "%s", v->asked);
         else if (v->protocol == TUNNEL_HTTPS)
                 stream_tls_asked_name(v->stream, p.asked);
+        p.is_proved = v->protocol == TUNNEL_HTTPS && visitor_is_proved(v);
         if (p.fd >= 0 && buffer_length(v->head) <= PASS_BYTES_MAX)
                 r = visitor_pass_connection(v, &p);
         else
@@ -109,6 +110,7 @@ void visitor_new_passed(Shard *sh, const Passed *p) {
                 return;
         v->port = p->port;
         v->fd = fd;
+        v->was_proved = p->is_proved;
         if (visitor_take_data(v, p) < 0 ||
             (p->protocol == TUNNEL_HTTPS && str_replace(&v->asked, p->asked) < 0) ||
             stream_fd_new(&v->stream, sh->worker, fd) < 0) {

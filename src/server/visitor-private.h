@@ -49,6 +49,7 @@ struct Visitor {
         /* of http only */
         char *asked; /* owned: the name that the connection of an https visitor was made to, whose TLS is
                         another process's; else NULL */
+        bool was_proved; /* the same: it has shown a certificate there */
         Exchange exchange;
         GuardCheck *check;   /* owned, in CHECK */
         size_t n_head;       /* bytes of `head' that are the request's head, once that is known */
@@ -145,6 +146,7 @@ bool visitor_answer_challenge(Visitor *v, const HttpHead *request);
 
 typedef enum VisitorAccess {
         VISITOR_GRANTED,
+        VISITOR_UNPROVED, /* it has shown no certificate */
         VISITOR_DENIED,  /* its address */
         VISITOR_UNASKED, /* it shows no password */
         VISITOR_WRONG,   /* its password */
@@ -160,6 +162,9 @@ void visitor_refuse_access(Visitor *v, const HttpHead *request, VisitorAccess ac
 
 /* The same for a connection of tcp. */
 bool visitor_may_connect(const Visitor *v);
+
+/* An https visitor has shown a certificate of server.tls.visitor_ca. */
+bool visitor_is_proved(const Visitor *v);
 
 /* Ends the connection once the visitor has what was written to it. */
 void visitor_linger(Visitor *v);

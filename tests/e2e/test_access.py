@@ -3,7 +3,10 @@
 heads of requests and answers."""
 
 import base64
+import os
 import re
+import shutil
+import socket
 import subprocess
 import time
 import warnings
@@ -12,7 +15,7 @@ import pytest
 
 import local
 import visit
-from daemons import PATIENCE
+from daemons import PATIENCE, free_port_range
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -416,3 +419,69 @@ def test_behind_a_proxy_the_header_says_what_that_has_said(place, start):
         sock.sendall(b"PROXY TCP6 2001:db8::7 2001:db8::1 4711 80\r\n" + visit.head(tunnel.host))
         assert visit.read_answer(sock).status == 200
     assert service.heads[0].startswith(b"PROXY TCP6 2001:db8::7 2001:db8::1 4711 80\r\nGET / ")
+
+
+# ---- programs that read PROXY headers ----
+
+def own_program(place, arguments, port):
+    """A program that serves PORT until the end of the test."""
+    log = open(place.folder / "program.log", "wb")
+    process = subprocess.Popen([str(a) for a in arguments], stdout=log, stderr=log)
+
+    def close():
+        process.terminate()
+        process.wait(PATIENCE)
+        log.close()
+
+    place.closers.append(close)
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            assert process.poll() is None and time.monotonic() < deadline, (place.folder / "program.log").read_text()
+            time.sleep(0.02)
+
+
+def start_nginx(place, binary, port):
+    config = place.write("nginx.conf", f"""
+daemon off; master_process off; pid {place.folder}/nginx.pid; error_log stderr;
+events {{ }}
+http {{
+  access_log off; client_body_temp_path {place.folder}; proxy_temp_path {place.folder}; fastcgi_temp_path {place.folder};
+  uwsgi_temp_path {place.folder}; scgi_temp_path {place.folder};
+  server {{ listen 127.0.0.1:{port} proxy_protocol;
+           location / {{ return 200 "$proxy_protocol_addr $proxy_protocol_port $proxy_protocol_server_port"; }} }}
+}}
+""")
+    own_program(place, [binary, "-p", place.folder, "-c", config], port)
+
+
+def start_haproxy(place, binary, port):
+    config = place.write("haproxy.cfg", f"""
+defaults
+  mode http
+  timeout client 5s
+  timeout server 5s
+  timeout connect 5s
+frontend f
+  bind 127.0.0.1:{port} accept-proxy
+  http-request return status 200 content-type text/plain lf-string "%[src] %[src_port] %[dst_port]"
+""")
+    own_program(place, [binary, "-db", "-f", config], port)
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+@pytest.mark.parametrize("program", [start_nginx, start_haproxy], ids=["nginx", "haproxy"])
+def test_programs_read_the_header(place, server, program, version):
+    binary = shutil.which(program.__name__.removeprefix("start_"), path=os.environ["PATH"] + ":/usr/sbin")
+    if not binary:
+        pytest.skip("it is not installed")
+    port = int(free_port_range(1).partition("-")[0])
+    program(place, binary, port)
+    tunnel = place.client(server, f"--proxy-protocol={version}", str(port)).tunnel("http")
+    with visit.connect(tunnel.port) as sock:
+        for _ in range(2):
+            sock.sendall(visit.head(tunnel.host))
+            assert visit.read_answer(sock).text.strip() == f"127.0.0.1 {sock.getsockname()[1]} {tunnel.port}"

@@ -2,6 +2,7 @@
 """Clients that show certificates, and servers that ask for them."""
 
 import hashlib
+import signal
 import socket
 import ssl
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 
 import visit
 from classic import Peer
-from daemons import PATIENCE
+from daemons import PATIENCE, PGROKD
 from wire import Wire
 
 TOKEN = "token-of-alice"
@@ -204,3 +205,88 @@ def test_one_port_steps_back_where_certificates_are_asked_for(place, authority):
 def test_with_certificates_no_token_is_needed_beyond_loopback(place, authority):
     server = start(place, authority, arguments=["--tunnel-listen=0.0.0.0:0"])
     assert not login(place, server, authority.sign("alice"))[1].Error
+
+
+# ---- visitors ----
+
+def curl(place, tunnel, pair=None, *options):
+    """Status and body."""
+    shown = ["--cert", pair[0], "--key", pair[1]] if pair else []
+    done = subprocess.run(["curl", "-sS", "--cacert", place.ca(), "--resolve", f"{tunnel.host}:{tunnel.port}:127.0.0.1",
+                           "-w", "\n%{http_code}", *shown, *options, tunnel.url], capture_output=True, text=True,
+                          timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+    body, _, status = done.stdout.rpartition("\n")
+    return int(status), body
+
+
+@pytest.fixture
+def visited(place, authority):
+    server = place.server(config=f'tls: {{ visitor_ca = "{authority.ca}"; }};')
+    service = place.http()
+    return server, place.client(server, str(service.port))
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_https_visitors_must_show_a_certificate(place, authority, visited, version):
+    server, client = visited
+    tunnel = client.tunnel("https")
+    options = (f"--tlsv{version}", "--tls-max", version)
+    assert curl(place, tunnel, authority.sign("visitor"), *options)[0] == 200
+    status, body = curl(place, tunnel, None, *options)
+    assert status == 403 and "certificate" in body
+    server.wait_log("Denied visitor 127.0.0.1 to https://.*visitor_ca")
+
+
+def test_a_certificate_of_another_authority_or_purpose_won_t_do(place, authority, visited):
+    tunnel = visited[1].tunnel("https")
+    other = Authority(place.folder, "other").sign("visitor")
+    for pair in (other, authority.sign("server", "serverAuth"), place.certificate()):
+        assert curl(place, tunnel, pair)[0] == 403
+
+
+def test_http_visitors_and_clients_on_the_https_port_are_not_concerned(place, authority, visited):
+    server, client = visited
+    assert visit.get(client.tunnel("http")).status == 200
+    second = place.client(server, "--server", f"127.0.0.1:{server.https}", "--transport=mux", str(place.http().port))
+    assert visit.get(second.tunnel("http")).status == 200
+
+
+def test_who_has_shown_none_is_asked_again_on_a_new_connection(place, visited):
+    tunnel = visited[1].tunnel("https")
+    with visit.connect(tunnel.port, place.ca(), tunnel.host) as sock:
+        sock.sendall(visit.head(tunnel.host))
+        answer = visit.read_answer(sock)
+        assert answer.status == 403 and answer.will_close
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_no_ticket_is_given_to_visitors_who_are_asked(place, visited, version):
+    tunnel = visited[1].tunnel("https")
+    context = visit.trust(place.ca())
+    context.minimum_version = context.maximum_version = version
+    with context.wrap_socket(socket.create_connection(("127.0.0.1", tunnel.port), PATIENCE), server_hostname=tunnel.host) as sock:
+        sock.sendall(visit.head(tunnel.host))
+        assert visit.read_answer(sock).status == 403
+        assert not (sock.session and sock.session.has_ticket)
+
+
+def test_connections_from_before_a_reload_must_show_one_too(place, authority):
+    server = place.server(config=" ")
+    client = place.client(server, str(place.http().port))
+    tunnel = client.tunnel("https")
+    with visit.connect(tunnel.port, place.ca(), tunnel.host) as sock:
+        sock.sendall(visit.head(tunnel.host))
+        assert visit.read_answer(sock).status == 200
+        place.write("pgrokd.conf", f'server: {{ tls: {{ visitor_ca = "{authority.ca}"; }}; }};')
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_log("[Cc]onfiguration")
+        sock.sendall(visit.head(tunnel.host))
+        assert visit.read_answer(sock).status == 403
+
+
+def test_a_visitor_ca_that_can_t_be_read_is_told(place):
+    config = place.write("bad.conf", 'server: { domain = "localhost"; tls: { visitor_ca = "/nonexistent"; }; };')
+    done = subprocess.run([PGROKD, "--dev", "--config", config, "--http-listen=127.0.0.1:0", "--https-listen=127.0.0.1:0",
+                           "--tunnel-listen=127.0.0.1:0"], env=place.env, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode != 0 and "/nonexistent" in done.stderr
