@@ -9,9 +9,9 @@ import re
 import shlex
 import signal
 import subprocess
+import tempfile
 import threading
 import time
-import uuid
 
 import pytest
 
@@ -28,7 +28,7 @@ class Terminal:
 
     def __init__(self, place, width=80, height=24, **env):
         self.folder = place.folder
-        self.name = f"pgrok-{uuid.uuid4().hex[:12]}"
+        self.socket = tempfile.TemporaryDirectory(prefix="pgrok-tmux-")  # a socket's path may not be long
         log = f"log_path={self.folder}/sanitizer"
         self.env = {**place.env, "TERM": "screen-256color", "ASAN_OPTIONS": log, "TSAN_OPTIONS": log}
         for name in ("NO_COLOR", "TMUX", "COLUMNS", "LINES"):
@@ -38,11 +38,12 @@ class Terminal:
         self.pid = int(self.tmux("display-message", "-p", "#{pane_pid}"))
 
     def tmux(self, *arguments):
-        command = ["tmux", "-L", self.name, "-f", "/dev/null", *map(str, arguments)]
+        command = ["tmux", "-S", f"{self.socket.name}/s", "-f", "/dev/null", *map(str, arguments)]
         return subprocess.run(command, env=self.env, check=True, capture_output=True, text=True, timeout=PATIENCE).stdout
 
     def close(self):
         self.tmux("kill-server")
+        self.socket.cleanup()
         assert not [*self.folder.glob("sanitizer*")], [f.read_text() for f in self.folder.glob("sanitizer*")]
 
     def keys(self, *keys):
