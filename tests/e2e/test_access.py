@@ -66,6 +66,19 @@ def test_addresses_are_judged_request_by_request(place, start, transport):
     server.wait_log(r"Denied visitor 192\.0\.2\.7 to http://web.*allow and deny")
 
 
+def test_whoever_is_denied_again_and_again_does_not_fill_the_log(place, start):
+    server = place.server(config="workers = 1;")
+    _, client = start(server, 'deny = "127.0.0.1";')
+    tunnel = client.tunnel()
+    started = time.monotonic()
+    with visit.connect(tunnel.port) as sock:
+        for _ in range(300):
+            sock.sendall(visit.head(tunnel.host))
+            assert visit.read_answer(sock).status == 403
+    seconds = int(time.monotonic() - started) + 2
+    assert 0 < server.log().count("Denied visitor") <= min(20 * seconds, 300)
+
+
 def test_a_visitor_does_not_choose_its_address(place, server, start):
     _, client = start(server, 'allow = "192.0.2.0/24";')
     assert visit.get(client.tunnel(), headers=from_address("192.0.2.1")).status == 403
