@@ -361,7 +361,8 @@ static int settle(ClientConfig *c, ConfigFile *file, const Options *o) {
                 r = tunnel_config_finish(c->tunnels[i], file);
         if (needs_server(o) && !c->server && config_file_faults(file)->n == 0)
                 config_file_fault(file, NULL,
-                                  "no server: give --server HOST:PORT, or set client.server in %s",
+                                  "no server: give --server HOST:PORT, or log in once ('pgrok login'), "
+                                  "or set client.server in %s",
                                   c->folder);
         return r;
 }
