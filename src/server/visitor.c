@@ -16,8 +16,9 @@
  *   HEAD ──► lookup ──► [PARKED ──► lookup] ──► [move to the session's shard] ──► OPENING ──► RELAY ──► gone
  *    tcp ────────┘
  *
- * Any state may end in ANSWER (http) or a reset (tcp). When another process has replaced this one, a lookup
- * ends there: directly, or by PASSED, where TLS stays here. */
+ * Where a password takes long to look at, CHECK stands between two lookups. Any state may end in ANSWER (http)
+ * or a reset (tcp). When another process has replaced this one, a lookup ends there: directly, or by PASSED, where
+ * TLS stays here. */
 
 #define VISITOR_WITHHOLD_USEC (5 * USEC_PER_SEC)
 #define CROWD_PATIENCE \
@@ -258,7 +259,8 @@ static const Address *visitor_server(Visitor *v) {
                 return NULL;
         if (!v->server) {
                 v->server = new0(Address, 1);
-                if (v->server && (address_of_socket(v->fd, v->server) < 0 || v->server->sa.sa_family == AF_UNIX))
+                if (v->server &&
+                    (address_of_socket(v->fd, v->server) < 0 || v->server->sa.sa_family == AF_UNIX))
                         free(TAKE_PTR(v->server));
         }
         return v->server;
