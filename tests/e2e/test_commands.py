@@ -91,7 +91,8 @@ def test_the_examples_are_right(place, change):
     place.write("token", "secret\n")
     place.write("tokens", f"alice sha256:{'ab' * 32}\n")
     certificate, key = place.certificate()
-    files = {"fullchain.pem": certificate, "privkey.pem": key, "client-ca.pem": certificate, "ca.pem": certificate}
+    files = {"fullchain.pem": certificate, "privkey.pem": key, "ca.pem": certificate, "client-ca.pem": certificate,
+             "visitor-ca.pem": certificate}
     for name in ("pgrokd.conf", "client.conf", "tunnels.conf"):
         text = change((TOP / "etc" / name).read_text())
         for there, here in files.items():
