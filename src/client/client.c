@@ -50,6 +50,7 @@ typedef struct Client {
         Report report;
         Screen *screen; /* owned; NULL: there is none */
         Tunnels tunnels;
+        FileService *files; /* owned */
         Visitors *visitors; /* owned */
         Siblings *siblings; /* owned; NULL: one session does */
         Identity *identity; /* owned; NULL: without a state folder */
@@ -81,6 +82,8 @@ static void client_close(Client *c) {
         draining_done(&c->draining);
         c->visitors = visitors_free(c->visitors);
         c->siblings = siblings_free(c->siblings);
+        if (c->files)
+                file_service_close(c->files);
         c->retry = timer_free(c->retry);
         c->retry_refused = timer_free(c->retry_refused);
         c->ready = timer_free(c->ready);
@@ -404,7 +407,7 @@ static int client_reconfigure(Client *c, ConfigList *faults) {
 
         if (r < 0)
                 return r;
-        r = client_config_make_tls(config, &why);
+        r = client_config_prepare(config, c->files, &why);
         if (r < 0)
                 return why && config_list_add(faults, why) >= 0 ? -EINVAL : r;
         return client_set_config(c, TAKE_PTR(config));
@@ -573,15 +576,17 @@ static int client_init_siblings(Client *c) {
 
 static int client_init(Client *c) {
         _cleanup_free_ char *why = NULL;
-        int r = client_config_make_tls(c->config, &why);
+        int r = worker_new(&c->worker, 0);
 
+        if (r >= 0)
+                r = file_service_new(&c->files, c->worker);
+        if (r >= 0)
+                r = client_config_prepare(c->config, c->files, &why);
         if (r < 0) {
                 report_error(&c->report, NULL, why ? why : strerror(-r));
                 return r;
         }
-        r = worker_new(&c->worker, 0);
-        if (r >= 0)
-                r = tunnels_init(&c->tunnels, c->config->tunnels, c->config->n_tunnels);
+        r = tunnels_init(&c->tunnels, c->config->tunnels, c->config->n_tunnels);
         if (r >= 0)
                 r = visitors_new(&c->visitors, c->worker, &c->tunnels, &c->report);
         if (r >= 0)
@@ -617,6 +622,7 @@ int client_run(ClientConfig *config, const Options *options, bool daemon, Report
         client_close(&c);
         worker_free(c.worker);
         screen_free(c.screen);
+        file_service_free(c.files);
         tunnels_done(&c.tunnels);
         identity_free(c.identity);
         free(c.client_id);

@@ -140,21 +140,40 @@ static int apply_client_options(ConfigFile *file, const Options *o) {
         return r;
 }
 
+/* The tunnel NAME, as from the command line, to LOCAL. */
+static int add_target(ConfigFile *file, const char *name, const char *local, TunnelConfig **ret) {
+        void *group = NULL;
+        int r = config_file_add_group(file, name, name, &group);
+
+        if (r < 0)
+                return r;
+        *ret = group;
+        (*ret)->is_named = false;
+        (*ret)->is_selected = true;
+        return config_file_set_in_group(file, group, "local", local, name);
+}
+
+/* Of `serve', from the folder that we are in. */
+static int add_folder(ConfigFile *file, const char *name, TunnelConfig **ret) {
+        _cleanup_free_ char *path = realpath(name, NULL),
+                            *local = path ? str_format("file://%s", path) : NULL;
+        int error = errno, r = add_target(file, name, local ? local : "file:///", ret);
+
+        if (!path)
+                config_file_fault(file, name, "%s", strerror(error));
+        return local || !path ? r : -ENOMEM;
+}
+
 /* Each target of the command line is a tunnel with the options beside it. */
 static int add_targets(ConfigFile *file, const Options *o) {
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < o->n_arguments; i++) {
+                const char *name = o->arguments[i];
                 TunnelConfig *t = NULL;
-                void *group = NULL;
 
-                r = config_file_add_group(file, o->arguments[i], o->arguments[i], &group);
-                if (r < 0)
-                        return r;
-                t = group;
-                t->is_named = false;
-                t->is_selected = true;
-                r = config_file_set_in_group(file, t, "local", o->arguments[i], o->arguments[i]);
+                r = o->command == COMMAND_SERVE ? add_folder(file, name, &t)
+                                                : add_target(file, name, name, &t);
                 for (size_t k = 0; r >= 0 && k < o->n_tunnel; k++)
                         r = config_file_set_in_group(file, t, o->tunnel[k].key, o->tunnel[k].value,
                                                      o->tunnel[k].origin);
@@ -194,6 +213,7 @@ static void select_all(ClientConfig *c, ConfigFile *file) {
 static int select_tunnels(ClientConfig *c, ConfigFile *file, const Options *o) {
         switch (o->command) {
         case COMMAND_TUNNEL:
+        case COMMAND_SERVE:
                 return add_targets(file, o);
         case COMMAND_START:
                 select_named(c, file, o);
@@ -210,7 +230,6 @@ static int select_tunnels(ClientConfig *c, ConfigFile *file, const Options *o) {
 /* A configured tunnel, or a target like those of the command line. */
 static int apply_addition(ClientConfig *c, ConfigFile *file, const Change *change) {
         TunnelConfig *t = find_tunnel(c, change->name);
-        void *group = NULL;
         int r;
 
         if (t && change->n_settings == 0) {
@@ -223,13 +242,7 @@ static int apply_addition(ClientConfig *c, ConfigFile *file, const Change *chang
                                   "the configuration (--proto says which protocol)");
                 return 0;
         }
-        r = config_file_add_group(file, change->name, change->name, &group);
-        if (r < 0)
-                return r;
-        t = group;
-        t->is_named = false;
-        t->is_selected = true;
-        r = config_file_set_in_group(file, t, "local", change->name, change->name);
+        r = add_target(file, change->name, change->name, &t);
         for (size_t i = 0; r >= 0 && i < change->n_settings; i++)
                 r = config_file_set_in_group(file, t, change->keys[i], change->values[i], change->keys[i]);
         if (r != -ENOENT)
@@ -339,7 +352,7 @@ static int settle_proxy(ClientConfig *c) {
 }
 
 static bool needs_server(const Options *o) {
-        return o->command == COMMAND_TUNNEL || o->command == COMMAND_START ||
+        return o->command == COMMAND_TUNNEL || o->command == COMMAND_SERVE || o->command == COMMAND_START ||
                o->command == COMMAND_START_ALL || o->command == COMMAND_RUN;
 }
 
@@ -405,13 +418,48 @@ int client_config_read_token(ClientConfig *c, char **ret_why) {
         return str_is_empty(c->token_file) ? 0 : token_read(c->token_file, &c->token, ret_why);
 }
 
-int client_config_make_tls(ClientConfig *c, char **ret_why) {
+/* One set of the system's certificates is enough for all that are content with it. */
+static TlsClient *find_local_tls(const ClientConfig *c, const TunnelConfig *like) {
+        for (size_t i = 0; i < c->n_tunnels; i++) {
+                const TunnelConfig *t = c->tunnels[i];
+
+                if (t->local_tls && t->insecure_local == like->insecure_local &&
+                    str_equal(t->local_ca_file, like->local_ca_file))
+                        return t->local_tls;
+        }
+        return NULL;
+}
+
+static int make_local_tls(const ClientConfig *c, TunnelConfig *t, char **ret_why) {
+        TlsClient *found = find_local_tls(c, t);
+
+        if (found)
+                t->local_tls = tls_client_ref(found);
+        else if (t->insecure_local)
+                return tls_client_new_trusting(&t->local_tls);
+        return found ? 0 : tls_client_new(&t->local_tls, t->local_ca_file, ret_why);
+}
+
+static int make_server_tls(ClientConfig *c, char **ret_why) {
         Pin pin;
         int r = c->pin && pin_parse(c->pin, &pin) >= 0 ? tls_client_new_pinned(&c->tls, &pin)
                                                        : tls_client_new(&c->tls, c->ca_file, ret_why);
 
         return r < 0 || !c->certificate ? r
                                         : tls_client_set_certificate(c->tls, c->certificate, c->key, ret_why);
+}
+
+int client_config_prepare(ClientConfig *c, FileService *files, char **ret_why) {
+        int r = make_server_tls(c, ret_why);
+
+        for (size_t i = 0; i < c->n_tunnels && r >= 0; i++) {
+                TunnelConfig *t = c->tunnels[i];
+
+                t->files = files;
+                if (t->is_selected && t->target.kind == TARGET_TLS)
+                        r = make_local_tls(c, t, ret_why);
+        }
+        return r;
 }
 
 bool client_config_same_server(const ClientConfig *a, const ClientConfig *b) {

@@ -5,6 +5,7 @@
 
 #include "base/config-key.h"
 #include "client/changes.h"
+#include "client/file-service.h"
 #include "client/options.h"
 #include "client/tunnel-config.h"
 #include "net/tls.h"
@@ -18,7 +19,7 @@ typedef struct ClientConfig {
         char *ca_file;           /* NULL: the system's */
         char *pin;               /* "sha256:…": the server's key, in place of CAs; NULL: none */
         char *certificate, *key; /* to show to the server; NULL: none */
-        TlsClient *tls;          /* a reference: made of these by client_config_make_tls() */
+        TlsClient *tls;          /* a reference: made of these by client_config_prepare() */
         char *http_proxy;        /* NULL: none */
         char *transport;
         uint64_t n_connections;
@@ -47,9 +48,10 @@ const char *client_config_check_server(const char *value);
 /* Takes NULL; returns NULL. */
 ClientConfig *client_config_free(ClientConfig *c);
 
-/* Reads the CA and the certificate. Returns 0, or a negative errno with *RET_WHY, a sentence owned by the
- * caller, or NULL. */
-int client_config_make_tls(ClientConfig *c, char **ret_why);
+/* Makes what the selected tunnels and the connection to the server need while they are used: reads CAs and
+ * the certificate. FILES is borrowed for the life of C. Returns 0, or a negative errno with *RET_WHY, a
+ * sentence owned by the caller, or NULL. */
+int client_config_prepare(ClientConfig *c, FileService *files, char **ret_why);
 
 /* Do A and B lead to the same server in the same way, as the same user? */
 bool client_config_same_server(const ClientConfig *a, const ClientConfig *b);

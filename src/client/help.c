@@ -33,7 +33,10 @@
         "                         what the service sees as Host: its own, or HOST\n"     \
         "  --proxy-protocol v1|v2 the service is told who the visitor is, in front of\n" \
         "                         all else\n"                                            \
-        "  --remote-port N        the server's port of a tcp tunnel (default: any)\n"
+        "  --remote-port N        the server's port of a tcp tunnel (default: any)\n"    \
+        "  --local-ca-file F      of an https:// target: trust these instead of the\n"   \
+        "                         system's certificates\n"                               \
+        "  --insecure-local       or any: whoever is in between can read and change all\n"
 
 #define COMMON_OPTIONS                                                                           \
         "Common:\n"                                                                              \
@@ -52,13 +55,15 @@
         "Exit status: 0 asked to stop, 1 failure, 2 bad usage or configuration, 3 refused by\n" \
         "the server before it was ever online.\n"
 
-#define TARGETS                                                                                \
-        "A TARGET is where the service listens: PORT (on this machine: 127.0.0.1, then ::1)\n" \
-        "or HOST:PORT. Several targets make several tunnels.\n"
+#define TARGETS                                                                                   \
+        "A TARGET is where the service listens: PORT (on this machine: 127.0.0.1, then ::1),\n"   \
+        "HOST:PORT, unix:/PATH, https://HOST:PORT, or file:///FOLDER, whose files pgrok serves\n" \
+        "itself. Several targets make several tunnels.\n"
 
 static const char overview[] =
         "pgrok [OPTIONS] TARGET…            the same as http and https together\n"
         "pgrok http|https|tcp TARGET…       makes local services reachable from the internet\n"
+        "pgrok serve FOLDER…                the files in a folder\n"
         "pgrok start NAME…                  starts tunnels of the configuration\n"
         "pgrok start-all                    starts all of them\n"
         "pgrok run                          the daemon: all of them, and never gives up\n"
@@ -86,6 +91,13 @@ static const char targets_help[] =
         "https through https://NAME.DOMAIN (TLS ends at the server), tcp through a port of the\n"
         "server. Runs until it is interrupted, and reconnects by itself.\n"
         "\n" TARGETS "\n" TUNNEL_OPTIONS "\n" SERVER_OPTIONS "\n" COMMON_OPTIONS "\n" EXIT_STATUS;
+
+static const char serve_help[] =
+        "pgrok serve FOLDER… [OPTIONS]\n"
+        "\n"
+        "Shows the files in a folder, as http and https: index.html or a list of what is there.\n"
+        "Hidden files, and links that lead out of the folder, are not served.\n"
+        "\n" TUNNEL_OPTIONS "\n" SERVER_OPTIONS "\n" COMMON_OPTIONS "\n" EXIT_STATUS;
 
 static const char start_help[] =
         "pgrok start NAME… [OPTIONS]\n"
@@ -141,11 +153,12 @@ int help_print(const char *command) {
                 const char *name;
                 const char *text;
         } texts[] = {
-                { "http", targets_help }, { "https", targets_help },   { "tcp", targets_help },
-                { "start", start_help },  { "start-all", start_help }, { "run", run_help },
-                { "status", overview },   { "add", overview },         { "remove", overview },
-                { "reload", overview },   { "list", list_help },       { "check", check_help },
-                { "login", login_help },  { "version", overview },     { "help", overview },
+                { "http", targets_help }, { "https", targets_help }, { "tcp", targets_help },
+                { "serve", serve_help },  { "start", start_help },   { "start-all", start_help },
+                { "run", run_help },      { "status", overview },    { "add", overview },
+                { "remove", overview },   { "reload", overview },    { "list", list_help },
+                { "check", check_help },  { "login", login_help },   { "version", overview },
+                { "help", overview },
         };
 
         if (!command) {

@@ -10,6 +10,7 @@
 typedef enum OptionId {
         OPTION_CONFIG = 256,
         OPTION_DEV,
+        OPTION_INSECURE_LOCAL,
         OPTION_JSON,
         OPTION_LOG,
         OPTION_LOG_LEVEL,
@@ -49,11 +50,13 @@ static const struct {
         { "proxy-protocol", "proxy_protocol", "--proxy-protocol", true },
         { "allow", "allow", "--allow", true },
         { "deny", "deny", "--deny", true },
+        { "local-ca-file", "local_ca_file", "--local-ca-file", true },
 };
 
 static const struct option own_options[] = {
         { "config", required_argument, NULL, OPTION_CONFIG },
         { "dev", no_argument, NULL, OPTION_DEV },
+        { "insecure-local", no_argument, NULL, OPTION_INSECURE_LOCAL },
         { "json", no_argument, NULL, OPTION_JSON },
         { "log", required_argument, NULL, OPTION_LOG },
         { "log-level", required_argument, NULL, OPTION_LOG_LEVEL },
@@ -69,21 +72,14 @@ static const struct {
         const char *proto; /* of targets */
         bool takes_arguments;
 } commands[] = {
-        { "http", COMMAND_TUNNEL, "http", true },
-        { "https", COMMAND_TUNNEL, "https", true },
-        { "tcp", COMMAND_TUNNEL, "tcp", true },
-        { "start", COMMAND_START, NULL, true },
-        { "start-all", COMMAND_START_ALL, NULL, false },
-        { "run", COMMAND_RUN, NULL, false },
-        { "status", COMMAND_STATUS, NULL, false },
-        { "add", COMMAND_ADD, NULL, true },
-        { "remove", COMMAND_REMOVE, NULL, true },
-        { "reload", COMMAND_RELOAD, NULL, false },
-        { "list", COMMAND_LIST, NULL, false },
-        { "check", COMMAND_CHECK, NULL, false },
-        { "login", COMMAND_LOGIN, NULL, true },
-        { "version", COMMAND_VERSION, NULL, false },
-        { "help", COMMAND_HELP, NULL, true },
+        { "http", COMMAND_TUNNEL, "http", true },    { "https", COMMAND_TUNNEL, "https", true },
+        { "tcp", COMMAND_TUNNEL, "tcp", true },      { "serve", COMMAND_SERVE, NULL, true },
+        { "start", COMMAND_START, NULL, true },      { "start-all", COMMAND_START_ALL, NULL, false },
+        { "run", COMMAND_RUN, NULL, false },         { "status", COMMAND_STATUS, NULL, false },
+        { "add", COMMAND_ADD, NULL, true },          { "remove", COMMAND_REMOVE, NULL, true },
+        { "reload", COMMAND_RELOAD, NULL, false },   { "list", COMMAND_LIST, NULL, false },
+        { "check", COMMAND_CHECK, NULL, false },     { "login", COMMAND_LOGIN, NULL, true },
+        { "version", COMMAND_VERSION, NULL, false }, { "help", COMMAND_HELP, NULL, true },
 };
 
 static int usage_error(char *sentence) {
@@ -131,6 +127,8 @@ static int take_option(Options *o, int id, const char *value) {
         case OPTION_DEV:
                 o->dev = true;
                 return 0;
+        case OPTION_INSECURE_LOCAL:
+                return add_setting(o, true, &(OptionSetting){ "insecure_local", "true", "--insecure-local" });
         case OPTION_JSON:
                 o->json = true;
                 return 0;
@@ -215,7 +213,8 @@ static bool is_for_one(const char *key) {
 }
 
 static int check_arguments(const Options *o) {
-        bool takes_targets = o->command == COMMAND_TUNNEL || o->command == COMMAND_ADD;
+        bool takes_targets =
+                o->command == COMMAND_TUNNEL || o->command == COMMAND_ADD || o->command == COMMAND_SERVE;
         bool takes_names = o->command == COMMAND_START || o->command == COMMAND_REMOVE;
 
         if (o->help || o->command == COMMAND_HELP || o->command == COMMAND_VERSION)
@@ -223,9 +222,10 @@ static int check_arguments(const Options *o) {
         if (o->command == COMMAND_LOGIN && o->n_arguments != 1)
                 return usage_error(strdup("'login' needs the token, or '-' to read it from standard input"));
         if ((takes_targets || takes_names) && o->n_arguments == 0)
-                return usage_error(
-                        str_format("'%s' needs %s", o->command_name,
-                                   takes_targets ? "a target, such as 3000" : "the name of a tunnel"));
+                return usage_error(str_format("'%s' needs %s", o->command_name,
+                                              o->command == COMMAND_SERVE ? "a folder"
+                                              : takes_targets             ? "a target, such as 3000"
+                                                                          : "the name of a tunnel"));
         for (size_t i = 0; i < o->n_tunnel; i++) {
                 const OptionSetting *s = o->tunnel + i;
 

@@ -11,6 +11,7 @@
 
 typedef enum Command {
         COMMAND_TUNNEL, /* pgrok [http|https|tcp] TARGET… */
+        COMMAND_SERVE,  /* serve FOLDER… */
         COMMAND_START,  /* start NAME… */
         COMMAND_START_ALL,
         COMMAND_RUN,

@@ -102,6 +102,8 @@ const ConfigKey tunnel_config_keys[] = {
         CONFIG_KEY("forwarded", CONFIG_BOOL, TunnelConfig, forwarded),
         CONFIG_KEY("proxy_protocol", CONFIG_STRING, TunnelConfig, proxy_protocol,
                    .check = check_proxy_protocol),
+        CONFIG_KEY("local_ca_file", CONFIG_STRING, TunnelConfig, local_ca_file),
+        CONFIG_KEY("insecure_local", CONFIG_BOOL, TunnelConfig, insecure_local),
         {},
 };
 
@@ -119,6 +121,7 @@ TunnelConfig *tunnel_config_free(TunnelConfig *t) {
         if (!t)
                 return NULL;
         config_keys_done(tunnel_config_keys, t);
+        tls_client_unref(t->local_tls);
         free(t->name);
         free(t->origin);
         tunnel_options_unref(t->options);
@@ -243,6 +246,16 @@ static void check_together(const TunnelConfig *t, ConfigFile *c) {
         if ((t->subdomain || t->hostname) && !is_http)
                 config_file_fault(c, t->origin, "tunnel %s: subdomain and hostname need proto http or https",
                                   t->name);
+        if (t->proxy_protocol && t->target.kind == TARGET_FOLDER)
+                config_file_fault(c, t->origin, "tunnel %s: proxy_protocol is for services, not for files", t->name);
+        if (target_is_http(&t->target) && tunnel_config_has_proto(t, "tcp"))
+                config_file_fault(c, t->origin,
+                                  "tunnel %s: https:// and file:// are for proto http and https", t->name);
+        if ((t->local_ca_file || t->insecure_local) && t->target.kind != TARGET_TLS)
+                config_file_fault(
+                        c, t->origin,
+                        "tunnel %s: local_ca_file and insecure_local are for a local https://HOST:PORT",
+                        t->name);
         if (t->remote_port > 0 && !tunnel_config_has_proto(t, "tcp"))
                 config_file_fault(c, t->origin, "tunnel %s: remote_port needs proto tcp", t->name);
 }

@@ -6,7 +6,9 @@
 #include <stdbool.h>
 
 #include "base/config-file.h"
+#include "client/file-service.h"
 #include "client/target.h"
+#include "net/tls.h"
 #include "proto/tunnel-options.h"
 
 #define TUNNEL_PROTOS_MAX 3 /* http, https, tcp */
@@ -28,10 +30,15 @@ typedef struct TunnelConfig {
         ConfigList request_headers, response_headers; /* each as of header_edits_parse() */
         bool forwarded;
         char *proxy_protocol; /* "v1" or "v2" */
+        char *local_ca_file;  /* of an https service; NULL: the system's */
+        bool insecure_local;  /* such a service needs no certificate to trust */
         /* Derived: */
         Target target;
         TunnelOptions *options; /* a reference: what the server is to do */
         char *options_text;     /* owned: the same for ReqTunnel; NULL: nothing */
+        /* For what is selected, by client_config_prepare(): */
+        TlsClient *local_tls; /* a reference: towards an https service */
+        FileService *files;   /* borrowed: what a folder is served by */
 } TunnelConfig;
 
 extern const ConfigKey tunnel_config_keys[];

@@ -12,7 +12,6 @@
 #include "client/visitor-address.h"
 #include "net/linger.h"
 #include "net/relay.h"
-#include "net/stream-fd.h"
 
 /*  dialing ──connected──► relaying ──► done, or lingering while the visitor still sends ──► done
  *     └──no service──► http: lingering over the 502 page ──► done
@@ -162,25 +161,26 @@ static VisitorAddress visitor_address(const Visitor *v) {
         return (VisitorAddress) { .url = v->url, .visitor = v->address, .server = v->server };
 }
 
-static void on_visitor_dialed(LocalDial *d _unused_, int fd, const char *why, void *userdata) {
+/* In front of all else. */
+static int on_visitor_connected(int fd, void *userdata) {
+        const Visitor *v = userdata;
+        VisitorAddress address = visitor_address(v);
+
+        return visitor_address_introduce(&address, v->config, fd);
+}
+
+static void on_visitor_dialed(LocalDial *d _unused_, Stream *local, const char *why, void *userdata) {
         Visitor *v = userdata;
-        _cleanup_free_ char *text = fd < 0 ? strdup(why) : NULL; /* WHY goes with the dial */
-        VisitorAddress address;
+        _cleanup_free_ char *text = local ? NULL : strdup(why); /* WHY goes with the dial */
         int r;
 
         v->dial = local_dial_free(v->dial);
-        if (fd < 0) {
+        if (!local) {
                 visitor_refuse(v, text ? text : "Out of memory");
                 return;
         }
-        address = visitor_address(v);
-        r = visitor_address_introduce(&address, v->config, fd);
-        if (r >= 0)
-                r = stream_fd_new(&v->local, v->leg->worker, fd);
-        if (r < 0)
-                safe_close(fd);
-        else
-                r = visitor_relay(v);
+        v->local = local;
+        r = visitor_relay(v);
         if (r < 0)
                 visitor_refuse(v, strerror(-r));
 }
@@ -230,7 +230,7 @@ static int visitor_init(Visitor *v, const VisitorOrigin *origin) {
         address = visitor_address(v);
         if (!visitor_address_may_come(&address, v->config, origin->left))
                 return visitor_deny(v);
-        return local_dial_new(&v->dial, v->leg->worker, &v->config->target, on_visitor_dialed, v);
+        return local_dial_new(&v->dial, v->leg->worker, v->config, on_visitor_connected, on_visitor_dialed, v);
 }
 
 int visitor_new(Visitor **ret, const VisitorOrigin *origin, Report *report, VisitorDoneFn done,

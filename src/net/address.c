@@ -113,6 +113,11 @@ const char *address_format_ip(const Address *a, char ret[static ADDRESS_TEXT_MAX
         return ret;
 }
 
+void address_set_unix(Address *a, const char *path) {
+        *a = (Address){ .un.sun_family = AF_UNIX, .length = sizeof(a->un) };
+        strcpy(a->un.sun_path, path);
+}
+
 const char *address_format(const Address *a, char ret[static ADDRESS_TEXT_MAX]) {
         char ip[ADDRESS_TEXT_MAX];
 

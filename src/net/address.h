@@ -37,6 +37,9 @@ int address_of_socket(int fd, Address *ret);
 /* From a sockaddr of any length up to sizeof(Address): maps ::ffff:a.b.c.d to IPv4. */
 void address_set(Address *a, const struct sockaddr *sa, socklen_t length);
 
+/* PATH is shorter than sun_path. */
+void address_set_unix(Address *a, const char *path);
+
 /* "ip:port" or "[ip6]:port". */
 const char *address_format(const Address *a, char ret[static ADDRESS_TEXT_MAX]);
 

@@ -37,6 +37,7 @@ struct Dialer {
         Timer *stagger;      /* owned */
         ConnectProxy *proxy; /* owned; NULL without a proxy or before a connection to it */
         char *host;          /* owned: where to go in the end */
+        bool is_local;       /* and that is a unix socket's path */
         uint16_t port;
         ProxyUrl proxy_url; /* host "" without a proxy */
         Address addresses[DIALER_ATTEMPTS_MAX];
@@ -70,7 +71,10 @@ static void dialer_fail(Dialer *d, int error, const char *why) {
 
         dialer_end_race(d);
         timer_stop(d->timeout);
-        if (!why)
+        if (!why && d->is_local)
+                why = text = str_format("Can't connect to %s: %s", d->host,
+                                        error == -EAGAIN ? "its queue is full" : strerror(-error));
+        else if (!why)
                 why = text = str_format("Can't connect to %s port %u: %s", dialer_peer(d),
                                         dialer_peer_port(d), strerror(-error));
         d->done(d, -1, error, why ? why : "Out of memory", d->userdata);
@@ -230,9 +234,12 @@ static void on_dialer_resolved(uv_getaddrinfo_t *request, int status, struct add
 static bool dialer_take_literal(Dialer *d) {
         Address *a = &d->addresses[0];
 
-        if (address_parse_ip(dialer_peer(d), a) < 0)
+        if (d->is_local)
+                address_set_unix(a, d->host);
+        else if (address_parse_ip(dialer_peer(d), a) < 0)
                 return false;
-        address_set_port(a, dialer_peer_port(d));
+        else
+                address_set_port(a, dialer_peer_port(d));
         d->n_addresses = 1;
         d->error = attempt_start(&d->attempts[0], d, a);
         d->n_started = 1;
@@ -270,9 +277,12 @@ static int dialer_init(Dialer *d, Worker *w, const DialTarget *target) {
 
         d->worker = w;
         d->port = target->port;
-        d->host = strdup(target->host);
+        d->is_local = target->unix_path;
+        d->host = strdup(d->is_local ? target->unix_path : target->host);
         if (!d->host)
                 return -ENOMEM;
+        if (d->is_local && strlen(d->host) >= sizeof(((struct sockaddr_un *) 0)->sun_path))
+                return -ENAMETOOLONG;
         if (target->proxy) {
                 r = proxy_url_parse(target->proxy, &d->proxy_url);
                 if (r < 0)
@@ -309,7 +319,7 @@ Dialer *dialer_free(Dialer *d) {
                 return NULL;
         if (d->lookup) {
                 d->lookup->dialer = NULL;
-                (void) uv_cancel((uv_req_t*) &d->lookup->request); /* else it ends by itself, unseen */
+                (void) uv_cancel((uv_req_t *) &d->lookup->request); /* else it ends by itself, unseen */
         }
         for (size_t i = 0; i < d->n_started; i++)
                 if (d->attempts[i].active)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Opens a TCP connection by name: asynchronous DNS, then the addresses in turn, IPv6 and IPv4 alternating,
- * the next one started when one fails or after 250 ms (RFC 8305); the first to connect wins. Through an
- * HTTP proxy with CONNECT, if asked (RFC 9110 §9.3.6). */
+/* Opens a connection to a unix socket, or a TCP connection by name: asynchronous DNS, then the addresses in
+ * turn, IPv6 and IPv4 alternating, the next one started when one fails or after 250 ms (RFC 8305); the first
+ * to connect wins. Through an HTTP proxy with CONNECT, if asked (RFC 9110 §9.3.6). */
 
 #include "net/worker.h"
 
@@ -14,7 +14,8 @@ typedef struct Dialer Dialer;
 typedef struct DialTarget {
         const char *host; /* a name or an address; borrowed until dialer_new() returns */
         uint16_t port;
-        const char *proxy; /* "http://[user:password@]host[:port]", or NULL */
+        const char *unix_path; /* of a socket in the file system, instead of host and port; or NULL */
+        const char *proxy;     /* "http://[user:password@]host[:port]", or NULL */
 } DialTarget;
 
 /* Once. FD (non-blocking, TCP_NODELAY) is the callee's; on failure it is -1, ERROR a negative errno and WHY a

@@ -50,6 +50,7 @@ struct HttpService {
         Timer *timer;              /* owned */
         HttpServiceFn on_request;
         void *userdata; /* borrowed */
+        bool is_inner;
         HttpExchange *waiting;
         Address address;
         LocalSocket local; /* zeroed for TCP, and once it is another process's */
@@ -82,12 +83,22 @@ static void on_service_poll(uv_poll_t *poll, int status _unused_, int events _un
 
 /* ---- a request ---- */
 
-static void exchange_set_answer(HttpExchange *x, const HttpAnswer *a) {
-        x->response = MHD_create_response_from_buffer(a->body_length, a->body, MHD_RESPMEM_MUST_FREE);
-        if (!x->response) {
+static struct MHD_Response *make_response(const HttpAnswer *a) {
+        struct MHD_Response *r =
+                a->is_file ? MHD_create_response_from_fd_at_offset64(a->body_length, a->file, a->file_offset)
+                           : MHD_create_response_from_buffer(a->body_length, a->body, MHD_RESPMEM_MUST_FREE);
+
+        if (!r && a->is_file)
+                safe_close(a->file);
+        else if (!r)
                 free(a->body);
+        return r;
+}
+
+static void exchange_set_answer(HttpExchange *x, const HttpAnswer *a) {
+        x->response = make_response(a);
+        if (!x->response)
                 return;
-        }
         if (a->content_type)
                 (void) MHD_add_response_header(x->response, MHD_HTTP_HEADER_CONTENT_TYPE, a->content_type);
         for (const HttpHeader *h = a->headers; h && h->name; h++)
@@ -141,6 +152,28 @@ static void exchange_find_peer(HttpExchange *x) {
         x->request.gid = peer.gid;
 }
 
+/* libmicrohttpd keeps a connection's address, and those of inner ones say what they are for. */
+typedef union ContextAddress {
+        struct sockaddr sa;
+        struct {
+                sa_family_t family;
+                const void *context;
+        } inner;
+} ContextAddress;
+
+static void exchange_find_context(HttpExchange *x) {
+        const union MHD_ConnectionInfo *info =
+                x->service->is_inner
+                        ? MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
+                        : NULL;
+        ContextAddress address;
+
+        if (!info || !info->client_addr)
+                return;
+        memcpy(&address, info->client_addr, sizeof(address));
+        x->request.context = address.inner.context;
+}
+
 static HttpExchange *exchange_new(HttpService *s, struct MHD_Connection *connection, const char *method,
                                   const char *path) {
         HttpExchange *x = new0(HttpExchange, 1);
@@ -152,6 +185,7 @@ static HttpExchange *exchange_new(HttpService *s, struct MHD_Connection *connect
         x->request.method = streq(method, MHD_HTTP_METHOD_HEAD) ? MHD_HTTP_METHOD_GET : method;
         x->request.path = path;
         exchange_find_peer(x);
+        exchange_find_context(x);
         return x;
 }
 
@@ -276,14 +310,36 @@ bool http_exchange_peer_is(HttpExchange *x, uid_t uid, const char *group) {
 
 /* ---- life ---- */
 
-/* FD is the daemon's on success. */
+/* As libmicrohttpd does it, but for a NUL, behind which the rest would be lost. */
+static size_t on_unescape(void *userdata _unused_, struct MHD_Connection *connection _unused_, char *s) {
+        char *in = s, *out = s;
+
+        while (*in) {
+                char hex[3] = { *in == '%' ? in[1] : '\0', *in == '%' && in[1] ? in[2] : '\0' };
+                uint8_t byte;
+
+                if (hex_decode(hex, &byte, 1) >= 0 && byte != 0) {
+                        *out++ = (char) byte;
+                        in += strlen("%00");
+                } else
+                        *out++ = *in++;
+        }
+        *out = '\0';
+        return (size_t) (out - s);
+}
+
+/* FD is the daemon's on success; -1: an inner one. */
 static int service_start_daemon(HttpService *s, int fd) {
+        unsigned n_max = fd < 0 ? HTTP_SERVICE_INNER_CONNECTIONS_MAX : HTTP_SERVICE_CONNECTIONS_MAX;
+        unsigned idle_sec = fd < 0 ? HTTP_SERVICE_INNER_IDLE_SEC : HTTP_SERVICE_IDLE_SEC;
+
         errno = 0;
-        s->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_access, s,
-                                     MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-                                     (unsigned) HTTP_SERVICE_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-                                     (unsigned) HTTP_SERVICE_IDLE_SEC, MHD_OPTION_NOTIFY_COMPLETED,
-                                     on_completed, s, MHD_OPTION_END);
+        s->is_inner = fd < 0;
+        s->daemon = MHD_start_daemon(
+                MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (fd < 0 ? MHD_USE_NO_LISTEN_SOCKET : 0U), 0, NULL,
+                NULL, on_access, s, MHD_OPTION_CONNECTION_LIMIT, n_max, MHD_OPTION_CONNECTION_TIMEOUT,
+                idle_sec, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_UNESCAPE_CALLBACK,
+                on_unescape, s, fd < 0 ? MHD_OPTION_END : MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_END);
         if (!s->daemon)
                 return errno > 0 ? -errno : -ENOMEM;
         return 0;
@@ -390,6 +446,19 @@ void http_service_let_go(HttpService *s, HttpIdleFn on_idle, void *userdata) {
         local_socket_forget(&s->local);
         s->on_idle = on_idle;
         s->idle_userdata = userdata;
+}
+
+int http_service_new_inner(HttpService **ret, Worker *w, HttpServiceFn on_request, void *userdata) {
+        return service_new(ret, w, -1, on_request, userdata);
+}
+
+int http_service_add(HttpService *s, int fd, const void *context) {
+        ContextAddress address = { .inner = { .family = AF_UNIX, .context = context } };
+
+        if (MHD_add_connection(s->daemon, fd, &address.sa, sizeof(address)) != MHD_YES)
+                return -ENOBUFS;
+        timer_start(s->timer, 0); /* its epoll descriptor doesn't tell */
+        return 0;
 }
 
 const Address *http_service_address(const HttpService *s) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A small HTTP service for administrators, metrics and the inspector: libmicrohttpd on a worker's loop,
- * without a thread of its own. Never for visitors. */
+/* A small HTTP service for administrators, metrics, the inspector and files: libmicrohttpd on a worker's
+ * loop, without a thread of its own. Visitors of the server are never served by it. */
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -13,18 +13,21 @@
 #define HTTP_SERVICE_BODY_MAX (64 * 1024) /* of a request: above it is answered by 413 */
 #define HTTP_SERVICE_CONNECTIONS_MAX 64
 #define HTTP_SERVICE_IDLE_SEC 10
+#define HTTP_SERVICE_INNER_CONNECTIONS_MAX 2000 /* without a listener */
+#define HTTP_SERVICE_INNER_IDLE_SEC 90
 
 typedef struct HttpService HttpService;
 typedef struct HttpExchange HttpExchange; /* one request, until its answer */
 
 typedef struct HttpRequest {
         const char *method; /* HEAD reads as GET: its answer loses its body by itself */
-        const char *path;   /* without the query, decoded */
+        const char *path;   /* without the query, decoded; what can't be stays as it came, "%00" too */
         const char *body;   /* ends with NUL */
         size_t body_length;
         bool is_local; /* over a unix socket: the peer is */
         uid_t uid;
         gid_t gid;
+        const void *context; /* of http_service_add(), else NULL */
 } HttpRequest;
 
 typedef struct HttpHeader {
@@ -37,6 +40,9 @@ typedef struct HttpAnswer {
         const HttpHeader *headers; /* more of them, the last one empty; or NULL */
         char *body;                /* from malloc(); the service's, whatever happens */
         size_t body_length;
+        bool is_file; /* instead of a body: body_length bytes at file_offset of a file, */
+        int file;     /* which is the service's, whatever happens */
+        uint64_t file_offset;
 } HttpAnswer;
 
 /* R is borrowed until the answer. Must answer X, now or, after http_exchange_wait(), later. */
@@ -65,6 +71,13 @@ int http_service_socket(const HttpService *s);
 typedef void (*HttpIdleFn)(void *userdata);
 void http_service_let_go(HttpService *s, HttpIdleFn on_idle, void *userdata);
 bool http_service_is_idle(const HttpService *s);
+
+/* Without a listener: connections come by http_service_add(). */
+int http_service_new_inner(HttpService **ret, Worker *w, HttpServiceFn on_request, void *userdata);
+
+/* FD, the service's in any case, is a connection, non-blocking; CONTEXT is borrowed for its life. Returns 0,
+ * or -ENOBUFS when there are too many. */
+int http_service_add(HttpService *s, int fd, const void *context);
 
 /* Where it listens, with the port that it got. */
 const Address *http_service_address(const HttpService *s);

@@ -1,41 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "proto/access-log-line.h"
 
+#include "proto/date.h"
+
 #define ESCAPE_BYTES 4 /* \xNN */
-#define SEC_PER_DAY 86400
-
-typedef struct Date {
-        int64_t year;
-        unsigned month, day; /* from 1 */
-} Date;
-
-/* The date that is DAYS after 1970-01-01 in the Gregorian calendar. Years begin in March here, so that the
- * day that some have and some have not is their last. */
-static Date date_from_days(int64_t days) {
-        int64_t era, year_of_era;
-        unsigned day_of_era, day_of_year, month;
-
-        days += 719468;                                    /* since 0000-03-01 */
-        era = (days >= 0 ? days : days - 146096) / 146097; /* of 400 years */
-        day_of_era = (unsigned) (days - era * 146097);
-        year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-        day_of_year = day_of_era - (unsigned) (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        month = (5 * day_of_year + 2) / 153;
-        return (Date) {
-                .year = year_of_era + era * 400 + (month >= 10),
-                .month = month < 10 ? month + 3 : month - 9,
-                .day = day_of_year - (153 * month + 2) / 5 + 1,
-        };
-}
 
 static char *put_time(char *p, int64_t time_sec) {
-        static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
         int64_t days = time_sec / SEC_PER_DAY - (time_sec % SEC_PER_DAY < 0);
         unsigned sec = (unsigned) (time_sec - days * SEC_PER_DAY);
         Date d = date_from_days(days);
 
-        return p + sprintf(p, "[%02u/%s/%04jd:%02u:%02u:%02u +0000]", d.day, months[d.month - 1],
+        return p + sprintf(p, "[%02u/%s/%04jd:%02u:%02u:%02u +0000]", d.day, date_months[d.month - 1],
                            (intmax_t) d.year, sec / 3600, sec / 60 % 60, sec % 60);
 }
 
