@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/config-text.h"
+#include "base/nearest.h"
 #include "base/str.h"
 
 /* A key or a group that was set, so that a second place can name the first. */
@@ -186,7 +187,8 @@ typedef struct Reading {
         const char *file;
         const ConfigKey *keys;
         void *target;
-        bool once; /* keys may be set in one place only, over all files */
+        bool once;         /* keys may be set in one place only, over all files */
+        const char *group; /* "tunnels.blog" for what is in such a one, else NULL */
 } Reading;
 
 static char *origin_of(const Reading *reading, const config_setting_t *s) {
@@ -208,6 +210,30 @@ static void read_key(const Reading *reading, const ConfigKey *key, const config_
         note_result(reading->config, r, why, origin);
 }
 
+/* What there is below the section PREFIX ("" is none) and PATH, which is not there, may mean. */
+static Nearest find_nearest(const ConfigKey *keys, const char *prefix, const char *path) {
+        size_t skip = *prefix ? strlen(prefix) + 1 : 0;
+        Nearest s = { .word = path + skip };
+
+        for (; keys->path; keys++)
+                if (skip == 0 || has_prefix_dot(keys->path, prefix))
+                        nearest_offer(&s, keys->path + skip, strcspn(keys->path + skip, "."));
+        return s;
+}
+
+static void refuse_key(const Reading *reading, const char *prefix, const char *path, const char *origin) {
+        Nearest s = find_nearest(reading->keys, prefix, path);
+        const char *group = reading->group ? reading->group : "", *dot = reading->group ? "." : "";
+
+        if (s.found)
+                config_file_fault(reading->config, origin,
+                                  "%s%s%s is not a key that exists; did you mean %.*s?", group, dot, path,
+                                  (int) s.n, s.found);
+        else
+                config_file_fault(reading->config, origin, "%s%s%s is not a key that exists", group, dot,
+                                  path);
+}
+
 /* Reads the members of GROUP, whose own path is PREFIX; "" for a repeated group. */
 static void read_members(const Reading *reading, const config_setting_t *group, const char *prefix) {
         ConfigFile *c = reading->config;
@@ -227,7 +253,7 @@ static void read_members(const Reading *reading, const config_setting_t *group, 
                 if (key)
                         read_key(reading, key, s, origin);
                 else if (!is_section(reading->keys, path))
-                        config_file_fault(c, origin, "%s is not a key that exists", path);
+                        refuse_key(reading, prefix, path, origin);
                 else if (config_setting_is_group(s))
                         read_members(reading, s, path); /* as deep as the table's paths */
                 else
@@ -269,7 +295,9 @@ static void read_group(const Reading *reading, const config_setting_t *s) {
         const char *name = config_setting_name(s), *section = c->schema->groups->section;
         _cleanup_free_ char *origin = origin_of(reading, s);
         _cleanup_free_ char *path = str_format("%s.%s", section, name);
-        Reading inner = { .config = c, .file = reading->file, .keys = c->schema->groups->keys };
+        Reading inner = {
+                .config = c, .file = reading->file, .keys = c->schema->groups->keys, .group = path
+        };
 
         if (!origin || !path)
                 c->out_of_memory = true;
@@ -307,6 +335,20 @@ static bool is_foreign(const ConfigSchema *schema, const char *name) {
         return false;
 }
 
+static void refuse_section(ConfigFile *c, const char *name, const char *origin) {
+        Nearest s = find_nearest(c->schema->keys, "", name);
+
+        if (c->schema->groups)
+                nearest_offer(&s, c->schema->groups->section, strlen(c->schema->groups->section));
+        for (const char *const *f = c->schema->foreign; f && *f; f++)
+                nearest_offer(&s, *f, strlen(*f));
+        if (s.found)
+                config_file_fault(c, origin, "%s is not a section that exists; did you mean %.*s?", name,
+                                  (int) s.n, s.found);
+        else
+                config_file_fault(c, origin, "%s is not a section that exists", name);
+}
+
 static void read_section(const Reading *reading, const config_setting_t *s) {
         const ConfigSchema *schema = reading->config->schema;
         const char *name = config_setting_name(s);
@@ -316,7 +358,7 @@ static void read_section(const Reading *reading, const config_setting_t *s) {
         if (!origin || is_foreign(schema, name))
                 return;
         if (!repeated && !is_section(schema->keys, name))
-                config_file_fault(reading->config, origin, "%s is not a section that exists", name);
+                refuse_section(reading->config, name, origin);
         else if (!config_setting_is_group(s))
                 config_file_fault(reading->config, origin, "%s must be a section: %s: { … };", name, name);
         else if (repeated)
@@ -345,13 +387,37 @@ static int is_config_name(const struct dirent *e) {
         return e->d_name[0] != '.' && str_has_suffix(e->d_name, ".conf");
 }
 
+static int is_yaml_name(const struct dirent *e) {
+        return e->d_name[0] != '.' &&
+               (str_has_suffix(e->d_name, ".yml") || str_has_suffix(e->d_name, ".yaml"));
+}
+
 static int compare_names(const struct dirent **a, const struct dirent **b) {
         return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* Files of ngrok's kind where there are none of ours: they are not passed over without a word. */
+static void refuse_yaml(ConfigFile *c, const char *path) {
+        struct dirent **entries;
+        int n = scandir(path, &entries, is_yaml_name, compare_names);
+
+        for (int i = 0; i < n; i++) {
+                _cleanup_free_ char *file = str_format("%s/%s", path, entries[i]->d_name);
+
+                if (file && i == 0)
+                        read_one(c, file);
+                free(entries[i]);
+        }
+        if (n >= 0)
+                free(entries);
 }
 
 static void read_folder(ConfigFile *c, const char *path) {
         struct dirent **entries;
         int n = scandir(path, &entries, is_config_name, compare_names);
+
+        if (n == 0)
+                refuse_yaml(c, path);
 
         if (n < 0) {
                 config_file_fault(c, path, "%s", config_text_explain_open(errno));

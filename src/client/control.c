@@ -34,6 +34,8 @@ static struct json_object *describe_tunnel(const Tunnel *t, bool is_online) {
                                json_object_new_string(state_names[is_online ? t->state : TUNNEL_IDLE]));
         json_object_object_add(o, "local", json_object_new_string(target_format(&t->config->target, local)));
         json_object_object_add(o, "urls", urls);
+        if (is_online && t->state == TUNNEL_REFUSED && t->why)
+                json_object_object_add(o, "reason", json_object_new_string(t->why));
         return o;
 }
 

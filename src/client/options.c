@@ -5,6 +5,7 @@
 #include <getopt.h>
 
 #include "base/log.h"
+#include "base/nearest.h"
 #include "base/str.h"
 
 typedef enum OptionId {
@@ -148,8 +149,7 @@ static int take_option(Options *o, int id, const char *value) {
         case 'h':
                 o->help = true;
                 return 0;
-        default: /* getopt has told what is wrong */
-                fputs("Try 'pgrok --help'.\n", stderr);
+        default:
                 return -EINVAL;
         }
 }
@@ -158,6 +158,26 @@ static int take_setting(Options *o, size_t i, const char *value) {
         OptionSetting setting = { .key = settings[i].key, .value = value, .origin = settings[i].origin };
 
         return add_setting(o, settings[i].of_tunnel, &setting);
+}
+
+/* "; did you mean X?", or "". */
+static const char *suggest_command(const char *word, char *ret, size_t size) {
+        Nearest s = { .word = word };
+
+        for (size_t i = 0; i < ELEMENTSOF(commands); i++)
+                nearest_offer(&s, commands[i].name, strlen(commands[i].name));
+        snprintf(ret, size, s.found ? "; did you mean '%s'?" : "", s.found);
+        return ret;
+}
+
+/* getopt has told what is wrong with ARGUMENT. */
+static int bad_option(const struct option *table, const char *argument) {
+        const char *meant = nearest_option(table, argument);
+
+        if (meant)
+                fprintf(stderr, "Did you mean --%s?\n", meant);
+        fputs("Try 'pgrok --help'.\n", stderr);
+        return -EINVAL;
 }
 
 /* Is it meant as a command? A target has a digit, a colon or a dot. */
@@ -186,6 +206,7 @@ static int set_proto(Options *o, const char *proto) {
 /* The first argument names the command, or is the first target. */
 static int take_command(Options *o) {
         const char *first = o->n_arguments > 0 ? o->arguments[0] : NULL;
+        char meant[64];
         size_t i;
 
         if (!first)
@@ -194,8 +215,10 @@ static int take_command(Options *o) {
                                : usage_error(strdup("what shall be tunnelled?"));
         i = find_command(first);
         if (i == ELEMENTSOF(commands))
-                return looks_like_command(first) ? usage_error(str_format("there is no command '%s'", first))
-                                                 : 0;
+                return looks_like_command(first)
+                               ? usage_error(str_format("there is no command '%s'%s", first,
+                                                        suggest_command(first, meant, sizeof(meant))))
+                               : 0;
         o->command_name = first;
         if (o->command != COMMAND_VERSION)
                 o->command = commands[i].command;
@@ -251,8 +274,11 @@ int options_parse(Options *ret, int argc, char **argv) {
         memcpy(table + ELEMENTSOF(settings), own_options, sizeof(own_options));
         optind = 0; /* begin anew, also when called again */
         while (r >= 0 && (id = getopt_long_only(argc, argv, "h", table, NULL)) != -1)
-                r = id >= OPTION_SETTING ? take_setting(&o, (size_t) (id - OPTION_SETTING), optarg)
-                                         : take_option(&o, id, optarg);
+                if (id == '?' || id == ':')
+                        r = bad_option(table, argv[optind - 1]);
+                else
+                        r = id >= OPTION_SETTING ? take_setting(&o, (size_t) (id - OPTION_SETTING), optarg)
+                                                 : take_option(&o, id, optarg);
         if (r < 0)
                 return r;
         o.arguments = argv + optind;

@@ -75,6 +75,13 @@ static int add_tunnel(Table *t, struct json_object *tunnel) {
         return r;
 }
 
+static void print_reason(struct json_object *tunnel) {
+        const char *why = text_of(tunnel, "reason");
+
+        if (why)
+                printf("%s was refused: %s\n", text_of(tunnel, "name"), why);
+}
+
 static int show_status(struct json_object *o) {
         static const TableColumn columns[] = {
                 { "NAME", false }, { "STATE", false }, { "URL", false }, { "LOCAL", false }, {},
@@ -91,6 +98,8 @@ static int show_status(struct json_object *o) {
         printf("%s at %s, %s connections\n", streq(text_of(o, "state"), "online") ? "Online" : "Offline",
                text_of(o, "server"), text_of(o, "connections"));
         table_print(t, stdout);
+        for (size_t i = 0; i < n; i++)
+                print_reason(json_object_array_get_idx(tunnels, i));
         return 0;
 }
 

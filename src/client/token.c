@@ -18,7 +18,8 @@ int token_read(const char *file, char **token, char **ret_why) {
 
         if (r >= 0 || r == -ENOMEM)
                 return r;
-        *ret_why = str_format("can't read the token file %s: %s", file,
-                              r == -EINVAL ? "one word is expected in it" : strerror(-r));
+        *ret_why = str_format("can't read the token file %s: %s%s", file,
+                              r == -EINVAL ? "one word is expected in it" : strerror(-r),
+                              r == -ENOENT ? "; `pgrok login' writes one" : "");
         return *ret_why ? -EINVAL : -ENOMEM;
 }

@@ -33,6 +33,7 @@ void tunnels_done(Tunnels *t) {
         for (size_t i = 0; i < t->n; i++) {
                 tunnel_forget_urls(t->items + i);
                 free(t->items[i].last_label);
+                free(t->items[i].why);
         }
         free(t->items);
         *t = (Tunnels){};
@@ -64,6 +65,7 @@ static void tunnel_succeed(Tunnel *t, Tunnel *from, bool is_unchanged) {
                 t->config = config;
                 from->n_urls = 0;
                 from->last_label = NULL;
+                from->why = NULL;
         } else {
                 t->last_label = TAKE_PTR(from->last_label);
                 t->last_port = from->last_port;
@@ -175,6 +177,8 @@ static int refuse(const Tunnels *t, const MessageNewTunnel *m, Tunnel **ret) {
         if (!tunnel)
                 return -EPROTO;
         *ret = tunnel;
+        if (str_replace(&tunnel->why, m->error) < 0)
+                return -ENOMEM;
         if (tunnel->n_urls > 0)
                 return TUNNEL_ANSWER_REFUSED;
         tunnel->state = tunnel->asked_for_last ? TUNNEL_IDLE : TUNNEL_REFUSED;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/nearest.h"
 #include "base/str.h"
 #include "base/version.h"
 #include "ctl/ask.h"
@@ -142,6 +143,7 @@ static int run_help(const CtlOptions *o _unused_, char **arguments _unused_) {
 /* ---- choosing one ---- */
 
 #define ANY_NUMBER (-1)
+#define ANY_NUMBER_OR_NONE (-2)
 
 static const struct {
         const char *word, *second; /* SECOND: NULL unless the command has two words */
@@ -164,8 +166,20 @@ static const struct {
         { "token", "list", 0, token_command_list },
         { "token", "revoke", 1, token_command_revoke },
         { "version", NULL, 0, run_version },
-        { "help", NULL, 0, run_help },
+        { "help", NULL, ANY_NUMBER_OR_NONE, run_help },
 };
+
+static int bad_command(const CtlOptions *o) {
+        _cleanup_free_ char *text = NULL;
+        Nearest s = { .word = o->words[0] };
+
+        for (size_t i = 0; i < ELEMENTSOF(commands); i++)
+                nearest_offer(&s, commands[i].word, strlen(commands[i].word));
+        if (!s.found || s.distance == 0)
+                return bad_word(o->words[0], "is no command, or not the whole of one");
+        text = str_format("is no command; did you mean `%s'?", s.found);
+        return bad_word(o->words[0], text ? text : "is no command");
+}
 
 int command_run(const CtlOptions *o) {
         if (o->help || o->version)
@@ -182,5 +196,5 @@ int command_run(const CtlOptions *o) {
                         return bad_word(commands[i].word, "has too few or too many arguments");
                 return commands[i].run(o, o->words + n_words);
         }
-        return bad_word(o->words[0], "is no command, or not the whole of one");
+        return bad_command(o);
 }

@@ -5,6 +5,8 @@
 #include <getopt.h>
 #include <stdio.h>
 
+#include "base/nearest.h"
+
 enum {
         OPTION_SOCKET = 1000,
         OPTION_CONFIG,
@@ -85,6 +87,10 @@ int ctl_options_parse(int argc, char *argv[], CtlOptions *ret) {
         *ret = (CtlOptions){ .config = PGROK_CONFIG_DIR };
         while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
                 if (option == '?') {
+                        const char *meant = nearest_option(options, argv[optind - 1]);
+
+                        if (meant)
+                                fprintf(stderr, "Did you mean --%s?\n", meant);
                         fprintf(stderr, "Try `pgrokctl --help`.\n");
                         return -EINVAL;
                 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/nearest.h"
 #include "base/str.h"
 
 enum {
@@ -131,6 +132,13 @@ static char *find_program(void) {
         return n > 0 && n < (ssize_t) sizeof(path) ? strndup(path, (size_t) n) : NULL;
 }
 
+static void suggest_option(const struct option *options, const char *argument) {
+        const char *meant = nearest_option(options, argument);
+
+        if (meant)
+                fprintf(stderr, "Did you mean --%s?\n", meant);
+}
+
 int server_options_parse(int argc, char *argv[], ServerOptions *ret) {
         struct option options[ELEMENTSOF(plain_options) + ELEMENTSOF(setting_options) + 1] = {};
         int option, r;
@@ -145,6 +153,8 @@ int server_options_parse(int argc, char *argv[], ServerOptions *ret) {
         *ret = (ServerOptions){ .argv = argv, .program = find_program() };
         while ((option = getopt_long_only(argc, argv, "", options, NULL)) >= 0) {
                 r = option == '?' ? -EINVAL : set_option(ret, option, optarg);
+                if (option == '?')
+                        suggest_option(options, argv[optind - 1]);
                 if (r < 0)
                         goto bad_usage;
         }

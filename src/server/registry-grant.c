@@ -9,6 +9,7 @@
 
 /* What a client asks for, and gets: all that one ReqTunnel wants, or nothing. */
 
+#define TAKEN_BY_MAX 80
 #define RANDOM_NAME_ATTEMPTS CONFIG_LIST_ITEMS_MAX /* of the patterns of a policy each one */
 
 /* What one request is getting, before it is certain. */
@@ -118,11 +119,27 @@ static bool name_is_of_other(Registry *r, const Grants *g) {
         return !policy_allows_host_apart(&g->client->user->policy, host, c->host);
 }
 
-static int refuse_taken(Registry *r, TunnelProtocol p, const char *host, char **ret_why) {
-        _cleanup_free_ char *url = tunnel_url(&r->options.rules, p, host, 0);
+/* " By …", where C is that of the same user, who may not know any more; else "". */
+static const char *taken_by(const Claim *c, const Client *client, char ret[static TAKEN_BY_MAX]) {
+        char label[CLIENT_LABEL_MAX];
 
-        return refuse(-EEXIST, ret_why,
-                      url ? str_format("The tunnel %s is already registered.", url) : NULL);
+        *ret = '\0';
+        if (!c || *client->user->name == '\0' || !streq(c->user, client->user->name) ||
+            streq(c->client_id, client->id))
+                return ret;
+        client_label(c->client_id, label);
+        snprintf(ret, TAKEN_BY_MAX, " It is another client of yours that has it, %s.", label);
+        return ret;
+}
+
+static int refuse_taken(Registry *r, TunnelProtocol p, const Grants *g, const Claim *c, char **ret_why) {
+        _cleanup_free_ char *url = tunnel_url(&r->options.rules, p, g->wish.host, 0);
+        char by[TAKEN_BY_MAX];
+
+        return refuse(
+                -EEXIST, ret_why,
+                url ? str_format("The tunnel %s is already registered.%s", url, taken_by(c, g->client, by))
+                    : NULL);
 }
 
 static int take_name(Registry *r, Grants *g, char **ret_why) {
@@ -142,7 +159,7 @@ static int take_name(Registry *r, Grants *g, char **ret_why) {
                 TunnelProtocol p = g->wish.protocols[i];
 
                 if (p != TUNNEL_TCP && (is_of_other || (c && c->tunnels[p])))
-                        return refuse_taken(r, p, g->wish.host, ret_why);
+                        return refuse_taken(r, p, g, c, ret_why);
         }
         g->name = claim_host(r, g->wish.host, g->client->user->name, g->client->id);
         return g->name ? 0 : -ENOMEM;
@@ -272,7 +289,7 @@ static void grants_commit(Registry *r, Grants *g, int port_fd, TunnelGrant *ret)
                 (tcp ? g->port : g->name)->tunnels[t->protocol] = t;
                 DL_APPEND(g->client->tunnels, t);
                 r->counts.tunnels++;
-                ret[i] = (TunnelGrant) { .tunnel = tunnel_ref(t), .fd = tcp ? port_fd : -1 };
+                ret[i] = (TunnelGrant){ .tunnel = tunnel_ref(t), .fd = tcp ? port_fd : -1 };
         }
 }
 

@@ -124,6 +124,12 @@ static PublicSocket *public_socket_ref(PublicSocket *p) {
         return p;
 }
 
+static const char *explain_bind(int error) {
+        if (error == -EADDRINUSE)
+                return " (`ss -ltnp' shows which program has it)";
+        return error == -EACCES ? " (a port below 1024 needs root, or CAP_NET_BIND_SERVICE)" : "";
+}
+
 /* Binds, unless the process before us has bound it. */
 static int public_socket_bind(PublicSocket *p, ListenerKind kind, const char *text, Inherited *inherited) {
         int r = str_replace(&p->text, text);
@@ -149,7 +155,8 @@ static int public_socket_new(PublicSocket **ret, ListenerKind kind, const char *
         p->fd = -1;
         r = public_socket_bind(p, kind, text, inherited);
         if (r < 0) {
-                (void) config_list_take(faults, str_format("Can't listen on %s: %s", text, strerror(-r)));
+                (void) config_list_take(faults, str_format("Can't listen on %s: %s%s", text, strerror(-r),
+                                                               explain_bind(r)));
                 public_socket_unref(p);
                 return r;
         }
