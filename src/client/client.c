@@ -18,6 +18,7 @@
 #include "client/siblings.h"
 #include "client/visitors.h"
 #include "net/mux.h"
+#include "net/network-watch.h"
 #include "net/timer.h"
 
 /*  connecting ──► session ──lost──► waiting (back-off) ──► connecting …
@@ -34,6 +35,8 @@
 #define RECONNECT_MAX_USEC (30 * USEC_PER_SEC)
 #define REFUSED_MIN_USEC (10 * USEC_PER_SEC) /* once online: our own old session may hold the name */
 #define REFUSED_MAX_USEC (300 * USEC_PER_SEC)
+#define EAGER_USEC (30 * USEC_PER_SEC)  /* after a loss: no doubling yet, the server may be restarting */
+#define HASTE_USEC (3 * USEC_PER_SEC)   /* after a change of the network: a loss is answered at once */
 #define STABLE_USEC (10 * USEC_PER_SEC) /* online for so long: the next loss is a new one */
 #define READY_TIMEOUT_USEC (5 * USEC_PER_SEC)
 #define INSTANCE_BYTES 8
@@ -63,7 +66,11 @@ typedef struct Client {
         Timer *watchdog;      /* owned, or NULL */
         uv_signal_t signals[3];
         size_t n_signals;
+        NetworkWatch *network; /* owned; NULL: without */
         Backoff lost, refused;
+        uint64_t lost_usec;   /* when we were online last; 0: never */
+        bool is_refused;      /* by the server, which is what the next attempt waits for */
+        uint64_t haste_usec;  /* until when the next attempt follows a loss at once */
         uint64_t online_usec; /* since when; 0: not online */
         unsigned n_sessions;  /* that the server takes of us, when we are */
         bool is_daemon;
@@ -88,6 +95,7 @@ static void client_close(Client *c) {
         c->retry_refused = timer_free(c->retry_refused);
         c->ready = timer_free(c->ready);
         c->watchdog = timer_free(c->watchdog);
+        c->network = network_watch_free(c->network);
         while (c->n_signals > 0)
                 uv_close((uv_handle_t *) &c->signals[--c->n_signals], NULL);
 }
@@ -226,12 +234,25 @@ static bool client_is_refused(const Client *c, SessionEnd end) {
                tunnels_count(&c->tunnels, TUNNEL_UP) == 0;
 }
 
+/* How long to wait after a loss, or a failed attempt. */
+static uint64_t client_lost_delay(Client *c) {
+        uint64_t now = clock_usec();
+
+        if (c->online_usec > 0 && (now - c->online_usec >= STABLE_USEC || c->lost_usec == 0))
+                c->lost_usec = now;
+        if (c->lost_usec > 0 && now - c->lost_usec < EAGER_USEC)
+                backoff_reset(&c->lost);
+        if (now >= c->haste_usec)
+                return backoff_next(&c->lost);
+        c->haste_usec = 0; /* once */
+        return 0;
+}
+
 static void client_wait(Client *c, SessionEnd end, const char *why) {
         uint64_t delay;
 
-        if (c->online_usec > 0 && clock_usec() - c->online_usec >= STABLE_USEC)
-                backoff_reset(&c->lost);
-        delay = client_is_refused(c, end) ? client_refused_delay(c) : backoff_next(&c->lost);
+        c->is_refused = client_is_refused(c, end);
+        delay = c->is_refused ? client_refused_delay(c) : client_lost_delay(c);
         if (c->online_usec > 0)
                 c->without_mux = false; /* it may be another version that comes back */
         c->online_usec = 0;
@@ -336,6 +357,24 @@ static void on_retry(void *userdata) {
 
         client_read_token(c);
         client_connect(c);
+}
+
+/* What there is of a connection may be dead without a word, and what failed may go now. */
+static void on_network_change(void *userdata) {
+        Client *c = userdata;
+
+        log_debug("The network has changed, or time has passed unseen");
+        backoff_reset(&c->lost);
+        c->haste_usec = clock_usec() + HASTE_USEC;
+        siblings_wake(c->siblings);
+        if (c->session && c->online_usec > 0) {
+                session_probe(c->session);
+                return;
+        }
+        if (!c->session && c->is_refused) /* that is no matter of the network */
+                return;
+        c->session = session_free(c->session);
+        timer_start(c->retry, 0);
 }
 
 /* ---- changes while it runs ---- */
@@ -550,6 +589,8 @@ static int client_init_timers(Client *c) {
                 r = timer_new(&c->retry_refused, c->worker, on_retry_refused, c);
         if (r >= 0)
                 r = timer_new_after(&c->ready, c->worker, READY_TIMEOUT_USEC, on_ready_timeout, c);
+        if (r >= 0)
+                r = network_watch_new(&c->network, c->worker, on_network_change, c);
         if (r >= 0 && watchdog > 0) {
                 r = timer_new(&c->watchdog, c->worker, on_watchdog, c);
                 if (r >= 0)

@@ -31,14 +31,33 @@ static int link_open(Link *l, int fd, Channel **ret, Address *ret_peer) {
                 return r;
         (void) TAKE_FD(owned);
         socket_set_tunnel_options(fd);
+        if (l->params->alpn) /* a visitor may stall any other, but a mux is always read */
+                socket_set_user_timeout(fd, LINK_USER_TIMEOUT_USEC);
         r = channel_new(ret, s, NULL, l->on_message, l->userdata);
         if (r >= 0)
                 (void) TAKE_PTR(s);
         return r;
 }
 
-static void on_link_dialed(Dialer *d _unused_, int fd, int error _unused_, const char *why, void *userdata) {
+/* What may be wrong, if WHY is that nobody was reached. */
+static const char *dial_hint(int error) {
+        switch (error) {
+        case -ECONNREFUSED:
+                return " (does pgrokd run there, and is this its tunnel port? To try it here: pgrokd --dev)";
+        case -ETIMEDOUT:
+        case -EHOSTUNREACH:
+                return " (is the machine up, and does a firewall let the port through?)";
+        case UV_EAI_NONAME:
+        case UV_EAI_NODATA:
+                return " (is the name right?)";
+        default:
+                return "";
+        }
+}
+
+static void on_link_dialed(Dialer *d _unused_, int fd, int error, const char *why, void *userdata) {
         Link *l = userdata;
+        _cleanup_free_ char *text = fd < 0 ? str_format("%s%s", why, dial_hint(error)) : NULL;
         Channel *c = NULL;
         Address peer = {};
 
@@ -47,7 +66,7 @@ static void on_link_dialed(Dialer *d _unused_, int fd, int error _unused_, const
 
                 why = r < 0 ? strerror(-r) : NULL;
         }
-        l->done(l, c, &peer, why, l->userdata);
+        l->done(l, c, &peer, text ? text : why, l->userdata);
 }
 
 int link_new(Link **ret, const LinkParams *params, ChannelFn on_message, LinkFn done, void *userdata) {
@@ -57,7 +76,7 @@ int link_new(Link **ret, const LinkParams *params, ChannelFn on_message, LinkFn 
 
         if (!l)
                 return -ENOMEM;
-        *l = (Link) { .params = params, .on_message = on_message, .done = done, .userdata = userdata };
+        *l = (Link){ .params = params, .on_message = on_message, .done = done, .userdata = userdata };
         r = dialer_new(&l->dialer, params->worker, &target, on_link_dialed, l);
         if (r < 0) {
                 free(l);

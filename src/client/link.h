@@ -8,6 +8,8 @@
 #include "net/channel.h"
 #include "net/tls.h"
 
+#define LINK_USER_TIMEOUT_USEC (30 * UINT64_C(1000000))
+
 typedef struct Link Link;
 
 /* All borrowed; outlive the link, TLS also what it opened. */

@@ -26,6 +26,7 @@
 #define ANSWER_TIMEOUT_USEC (10 * USEC_PER_SEC) /* TLS and AuthResp */
 #define PING_USEC (20 * USEC_PER_SEC)
 #define PONG_TIMEOUT_USEC (15 * USEC_PER_SEC)
+#define PROBE_USEC (1 * USEC_PER_SEC) /* at least: four round trips */
 #define MUX_SILENCE_USEC (45 * USEC_PER_SEC)
 
 typedef enum SessionState { SESSION_OPENING, SESSION_AUTHENTICATING, SESSION_ONLINE } SessionState;
@@ -44,6 +45,7 @@ struct Session {
         Arrivals *arrivals;    /* owned, with mux */
         Proxies *proxies;      /* owned, with classic, once online */
         Timer *deadline;       /* owned */
+        uint64_t probed_usec;  /* mux: when it last had to prove that it lives; 0: never */
         Timer *ping;           /* owned */
         uint64_t pinged_usec;  /* classic: when the Ping went that has no answer yet; 0: none */
         uint64_t round_trip_usec;
@@ -87,6 +89,10 @@ static int session_send(Session *s, const Message *m) {
 static void on_session_deadline(void *userdata) {
         Session *s = userdata;
 
+        if (s->mux && s->probed_usec > 0 && mux_heard_usec(s->mux) >= s->probed_usec) {
+                s->probed_usec = 0; /* it lives */
+                return;
+        }
         session_end(s, SESSION_LOST,
                     s->state == SESSION_ONLINE ? "the server does not answer any more"
                                                : "the server does not answer");
@@ -108,11 +114,26 @@ static void on_session_ping(void *userdata) {
                 return;
         }
         s->pinged_usec = clock_usec();
-        r = session_send(s, &(Message) { .type = MESSAGE_PING });
+        r = session_send(s, &(Message){ .type = MESSAGE_PING });
         if (r < 0)
                 session_fail(s, r);
         else
                 timer_start(s->deadline, PONG_TIMEOUT_USEC);
+}
+
+void session_probe(Session *s) {
+        int r = 0;
+
+        if (s->state != SESSION_ONLINE || s->is_draining)
+                return;
+        s->probed_usec = clock_usec();
+        timer_start(s->deadline, MAX(PROBE_USEC, 4 * session_round_trip_usec(s)));
+        if (s->mux)
+                mux_ping(s->mux);
+        else
+                r = session_send(s, &(Message){ .type = MESSAGE_PING });
+        if (r < 0)
+                session_fail(s, r);
 }
 
 void session_ask(Session *s) {
@@ -223,7 +244,7 @@ static void on_new_tunnel(Session *s, const MessageNewTunnel *m) {
 }
 
 static void on_server_ping(Session *s) {
-        int r = session_send(s, &(Message) { .type = MESSAGE_PONG });
+        int r = session_send(s, &(Message){ .type = MESSAGE_PONG });
 
         if (r < 0)
                 session_fail(s, r);
@@ -294,7 +315,7 @@ static int session_authenticate(Session *s) {
 
         (void) uname(&system);
         if (s->mux) {
-                m.auth.instance = (char*) s->params.instance;
+                m.auth.instance = (char *) s->params.instance;
                 m.auth.session = (uint16_t) s->params.number;
         }
         return session_send(s, &m);
@@ -336,6 +357,7 @@ static void on_mux_emptied(Mux *m, void *userdata) {
         Session *s = userdata;
 
         mux_end(m);
+        s->probed_usec = 0;
         timer_start(s->deadline, MUX_FAREWELL_USEC); /* else the server's end comes first */
 }
 
@@ -412,7 +434,7 @@ int session_new(Session **ret, const SessionParams *params, const SessionOps *op
 
         if (!s)
                 return -ENOMEM;
-        *s = (Session) { .params = *params, .ops = ops, .userdata = userdata };
+        *s = (Session){ .params = *params, .ops = ops, .userdata = userdata };
         if (params->tunnels)
                 tunnels_restart(params->tunnels);
         r = link_new(&s->link, &s->params.link, on_session_message, on_session_open, s);

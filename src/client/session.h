@@ -57,6 +57,10 @@ void session_ask(Session *s);
 /* How long a message and its answer last took, in microseconds; 0: not measured yet. */
 uint64_t session_round_trip_usec(const Session *s);
 
+/* The way to the server may have gone without a word: unless the server says something within a moment, the
+ * session ends. Once online; else nothing happens. */
+void session_probe(Session *s);
+
 /* Makes way for another session, as if the server had asked for it: ops->draining is called. Returns false
  * when that can't be: with classic, or before it is online; then it is to be freed. */
 bool session_drain(Session *s);

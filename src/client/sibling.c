@@ -198,6 +198,17 @@ static void on_sibling_leave(Worker *w, Mail *mail) {
                 s->session = session_free(s->session);
 }
 
+static void on_sibling_wake(Worker *w, Mail *mail) {
+        Sibling *s = w->userdata;
+
+        free(mail);
+        backoff_reset(&s->lost);
+        if (s->session && s->online_usec > 0)
+                session_probe(s->session);
+        else if (s->is_wanted && !s->session)
+                timer_start(s->retry, 0);
+}
+
 static void on_sibling_tunnel_up(Worker *w, Mail *mail) {
         Sibling *s = w->userdata;
 
@@ -280,6 +291,10 @@ void sibling_pause(Sibling *s) {
 
 void sibling_leave(Sibling *s) {
         sibling_order(s, on_sibling_leave);
+}
+
+void sibling_wake(Sibling *s) {
+        sibling_order(s, on_sibling_wake);
 }
 
 void sibling_tunnel_up(Sibling *s) {

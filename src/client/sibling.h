@@ -31,6 +31,9 @@ void sibling_pause(Sibling *s);
 /* The same, and what is there serves its visitors and then ends. */
 void sibling_leave(Sibling *s);
 
+/* The network has changed, or time has passed: try at once, or prove that the session lives. */
+void sibling_wake(Sibling *s);
+
 /* There is a new tunnel: visitors that wait for it go on. */
 void sibling_tunnel_up(Sibling *s);
 

@@ -61,6 +61,11 @@ void siblings_leave(Siblings *ss) {
                 sibling_leave(ss->items[i]);
 }
 
+void siblings_wake(Siblings *ss) {
+        for (unsigned i = 0; ss && i < ss->n; i++)
+                sibling_wake(ss->items[i]);
+}
+
 void siblings_tunnel_up(Siblings *ss) {
         for (unsigned i = 0; ss && i < ss->n; i++)
                 sibling_tunnel_up(ss->items[i]);

@@ -15,6 +15,7 @@ void siblings_go(Siblings *ss, unsigned n_sessions, const ClientConfig *config, 
 
 void siblings_pause(Siblings *ss);
 void siblings_leave(Siblings *ss);
+void siblings_wake(Siblings *ss);
 void siblings_tunnel_up(Siblings *ss);
 
 /* Ends all, with their visitors, and waits for that. Returns NULL. */

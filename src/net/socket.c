@@ -5,6 +5,8 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include "base/parse.h"
+
 /* The kernel tells each event once, when it comes up; what it told holds until a call finds it gone: a read
  * without bytes, a short read, a write that isn't taken whole. While something holds that is wanted, the
  * socket is on its worker's ready queue. So a socket costs one epoll_ctl() when it comes, a second if it is
@@ -68,7 +70,7 @@ static void socket_poll(Socket *s) {
 }
 
 int socket_init(Socket *s, Worker *w, int fd, SocketFn on_event) {
-        *s = (Socket) {
+        *s = (Socket){
                 .worker = w,
                 .poll.run = on_socket_polled,
                 .ready.run = on_socket_ready,
@@ -139,6 +141,10 @@ void socket_set_keepalive(int fd) {
         set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 60);
         set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 15);
         set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 4);
+}
+
+void socket_set_user_timeout(int fd, uint64_t usec) {
+        set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int) (usec / USEC_PER_MSEC));
 }
 
 void socket_set_tunnel_options(int fd) {

@@ -49,6 +49,10 @@ void socket_drained(Socket *s, unsigned events);
 void socket_set_nodelay(int fd);
 void socket_set_keepalive(int fd); /* probes find a dead peer in two minutes */
 
+/* What was sent and not acknowledged for so long ends the connection; nor may the peer's window be closed for
+ * so long. */
+void socket_set_user_timeout(int fd, uint64_t usec);
+
 /* For the connection between client and server: what the kernel holds unsent can't be overtaken any more, so
  * it shall hold little. */
 #define SOCKET_UNSENT_BYTES (128 * 1024)
