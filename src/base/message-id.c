@@ -23,6 +23,7 @@ static const struct {
         { "request", "f60c9d77fc5e41ff8e8a1788889c4b49" },    /* both */
         { "online", "95924e941e19487d9d89ef95092d6766" },     /* pgrok */
         { "offline", "a2685f0b761449648d097de951512910" },    /* pgrok */
+        { "health", "4b1c7e0e6f5d4d0c9b0a52c3f6e9d871" },     /* pgrok */
         { "error", "cdef21989ab74892959074b65131f4ce" },      /* pgrok */
 };
 

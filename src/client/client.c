@@ -12,6 +12,7 @@
 #include "client/backoff.h"
 #include "client/control.h"
 #include "client/draining.h"
+#include "client/health.h"
 #include "client/identity.h"
 #include "client/screen.h"
 #include "client/session.h"
@@ -54,6 +55,7 @@ typedef struct Client {
         Screen *screen; /* owned; NULL: there is none */
         Tunnels tunnels;
         FileService *files; /* owned */
+        Health *health;     /* owned */
         Visitors *visitors; /* owned */
         Siblings *siblings; /* owned; NULL: one session does */
         Identity *identity; /* owned; NULL: without a state folder */
@@ -89,6 +91,7 @@ static void client_close(Client *c) {
         draining_done(&c->draining);
         c->visitors = visitors_free(c->visitors);
         c->siblings = siblings_free(c->siblings);
+        c->health = health_free(c->health);
         if (c->files)
                 file_service_close(c->files);
         c->retry = timer_free(c->retry);
@@ -169,6 +172,13 @@ static void on_session_online(const MessageAuthResp *answer, void *userdata) {
         session_ask(c->session);
 }
 
+/* The server answers visitors while the service fails. */
+static void client_tell_health(Client *c, const Tunnel *tunnel) {
+        for (size_t i = 0; i < tunnel->n_urls && c->session; i++)
+                session_tell_health(c->session, tunnel->urls[i].url,
+                                    atomic_load(&tunnel->config->is_failing));
+}
+
 static void on_session_tunnel_up(Tunnel *tunnel, void *userdata) {
         Client *c = userdata;
         const TunnelUrl *u = tunnel->urls + tunnel->n_urls - 1;
@@ -187,11 +197,14 @@ static void on_session_tunnel_up(Tunnel *tunnel, void *userdata) {
         visitors_tunnel_up(c->visitors);
         siblings_tunnel_up(c->siblings);
         client_update_status(c);
+        if (atomic_load(&tunnel->config->is_failing))
+                client_tell_health(c, tunnel);
 }
 
 static void on_session_tunnel_refused(Tunnel *tunnel, const char *why, void *userdata) {
         Client *c = userdata;
 
+        (void) str_replace(&tunnel->why, why); /* without memory it is in the log only */
         report_error(&c->report, tunnel->config->name, why);
         if (client_may_give_up(c)) {
                 client_stop(c, CLIENT_EXIT_REFUSED);
@@ -359,6 +372,15 @@ static void on_retry(void *userdata) {
         client_connect(c);
 }
 
+static void on_health_change(const TunnelConfig *t, void *userdata) {
+        Client *c = userdata;
+
+        for (size_t i = 0; i < c->tunnels.n; i++)
+                if (c->tunnels.items[i].config == t)
+                        client_tell_health(c, &c->tunnels.items[i]);
+        report_health(&c->report, t->name, atomic_load(&t->is_failing) ? t->health_why : NULL);
+}
+
 /* What there is of a connection may be dead without a word, and what failed may go now. */
 static void on_network_change(void *userdata) {
         Client *c = userdata;
@@ -425,6 +447,8 @@ static int client_set_config(Client *c, ClientConfig *config) {
         }
         if (config->n_connections != c->config->n_connections)
                 log_warning("client.connections takes effect after a restart");
+        if (health_watch(c->health, config->tunnels, config->n_tunnels) < 0)
+                log_warning("Out of memory: the services are not looked after, ignoring");
         config->previous = c->config; /* sessions and visitors may still use it */
         c->config = config;
         c->n_kept++;
@@ -627,7 +651,11 @@ static int client_init(Client *c) {
                 report_error(&c->report, NULL, why ? why : strerror(-r));
                 return r;
         }
-        r = tunnels_init(&c->tunnels, c->config->tunnels, c->config->n_tunnels);
+        r = health_new(&c->health, c->worker, on_health_change, c);
+        if (r >= 0)
+                r = health_watch(c->health, c->config->tunnels, c->config->n_tunnels);
+        if (r >= 0)
+                r = tunnels_init(&c->tunnels, c->config->tunnels, c->config->n_tunnels);
         if (r >= 0)
                 r = visitors_new(&c->visitors, c->worker, &c->tunnels, &c->report);
         if (r >= 0)

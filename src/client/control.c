@@ -23,6 +23,12 @@ static const char *const state_names[] = {
         [TUNNEL_REFUSED] = "refused",
 };
 
+static void describe_failure(struct json_object *o, const TunnelConfig *config) {
+        json_object_object_add(o, "state", json_object_new_string("failing"));
+        if (config->health_why)
+                json_object_object_add(o, "reason", json_object_new_string(config->health_why));
+}
+
 static struct json_object *describe_tunnel(const Tunnel *t, bool is_online) {
         struct json_object *o = json_object_new_object(), *urls = json_object_new_array();
         char local[TARGET_TEXT_MAX];
@@ -34,6 +40,8 @@ static struct json_object *describe_tunnel(const Tunnel *t, bool is_online) {
                                json_object_new_string(state_names[is_online ? t->state : TUNNEL_IDLE]));
         json_object_object_add(o, "local", json_object_new_string(target_format(&t->config->target, local)));
         json_object_object_add(o, "urls", urls);
+        if (is_online && t->state == TUNNEL_UP && atomic_load(&t->config->is_failing))
+                describe_failure(o, t->config);
         if (is_online && t->state == TUNNEL_REFUSED && t->why)
                 json_object_object_add(o, "reason", json_object_new_string(t->why));
         return o;

@@ -171,7 +171,9 @@ int local_dial_new(LocalDial **ret, Worker *w, const TunnelConfig *config, Local
 
         if (!d)
                 return -ENOMEM;
-        *d = (LocalDial){ .worker = w, .config = config, .connected = connected, .done = done, .userdata = userdata };
+        *d = (LocalDial){
+                .worker = w, .config = config, .connected = connected, .done = done, .userdata = userdata
+        };
         d->has_second = !t->path && *t->host == '\0';
         r = t->kind == TARGET_FOLDER ? local_dial_start_folder(d)
                                      : local_dial_start(d, *t->host ? t->host : "127.0.0.1");

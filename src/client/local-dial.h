@@ -15,12 +15,12 @@ typedef struct LocalDial LocalDial;
  * be freed, here or later. */
 typedef void (*LocalDialFn)(LocalDial *d, Stream *s, const char *why, void *userdata);
 
-/* FD has just been connected: what is written now comes in front of all else, of TLS too. Returns 0 or a negative
- * errno. */
+/* FD has just been connected: what is written now comes in front of all else, of TLS too. Returns 0 or a
+ * negative errno. */
 typedef int (*LocalConnectedFn)(int fd, void *userdata);
 
-/* CONFIG is borrowed; outlives the dial. CONNECTED isn't called for files. Never calls back before it returns.
- * Returns 0 or a negative errno. loop: W */
+/* CONFIG is borrowed; outlives the dial. CONNECTED isn't called for files. Never calls back before it
+ * returns. Returns 0 or a negative errno. loop: W */
 int local_dial_new(LocalDial **ret, Worker *w, const TunnelConfig *config, LocalConnectedFn connected,
                    LocalDialFn done, void *userdata);
 

@@ -79,7 +79,7 @@ static void print_reason(struct json_object *tunnel) {
         const char *why = text_of(tunnel, "reason");
 
         if (why)
-                printf("%s was refused: %s\n", text_of(tunnel, "name"), why);
+                printf("%s is %s: %s\n", text_of(tunnel, "name"), text_of(tunnel, "state"), why);
 }
 
 static int show_status(struct json_object *o) {

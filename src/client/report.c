@@ -274,6 +274,30 @@ void report_offline(Report *r, const char *reason, uint64_t retry_usec) {
         report_flush(r);
 }
 
+void report_health(Report *r, const char *name, const char *why) {
+        _cleanup_free_ char *text =
+                why ? str_format("The service behind it is failing, visitors get 503: %s", why)
+                    : strdup("The service behind it is well again");
+
+        if (!text)
+                return;
+        if (r->mode == REPORT_SCREEN)
+                r->observer->error(name, text, r->observer_userdata);
+        else if (r->mode == REPORT_JSON) {
+                json_object *event = event_new("health");
+
+                add_string(event, "name", name);
+                json_object_object_add(event, "failing", json_object_new_boolean(why != NULL));
+                add_string(event, "reason", why);
+                add_json(r, event);
+        } else if (r->mode == REPORT_TEXT)
+                add_text(r, str_format("Tunnel %s: %s", name, text));
+        log_struct(why ? LOG_WARNING : LOG_INFO,
+                   LOG_FIELDS({ "PGROK_EVENT", "health" }, { "PGROK_TUNNEL", name }), "Tunnel %s: %s", name,
+                   text);
+        report_flush(r);
+}
+
 void report_error(Report *r, const char *name, const char *reason) {
         if (r->mode == REPORT_SCREEN)
                 r->observer->error(name, reason, r->observer_userdata);

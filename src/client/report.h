@@ -88,6 +88,9 @@ void report_connection(Report *r, const ReportConnection *connection);
 void report_request(Report *r, const ReportRequest *request);
 void report_flush(Report *r);
 
+/* Its service fails, because WHY, or no more: NULL. */
+void report_health(Report *r, const char *name, const char *why);
+
 void report_offline(Report *r, const char *reason, uint64_t retry_usec);
 
 /* NAME: the tunnel that it is about, or NULL. */

@@ -41,6 +41,7 @@ struct Session {
         Channel *channel;      /* owned; NULL while opening */
         Mux *mux;              /* owned; NULL with classic */
         bool is_leaving;       /* mux only: the server said so before we were online */
+        bool is_ours;          /* the server is a pgrokd, not one of the Go programs */
         bool is_draining;      /* mux only: another session takes over */
         Arrivals *arrivals;    /* owned, with mux */
         Proxies *proxies;      /* owned, with classic, once online */
@@ -136,6 +137,17 @@ void session_probe(Session *s) {
                 session_fail(s, r);
 }
 
+void session_tell_health(Session *s, const char *url, bool is_failing) {
+        Message m = {
+                .type = MESSAGE_TUNNEL_HEALTH,
+                .tunnel_health = { .url = (char *) url, .failing = is_failing }, /* borrowed */
+        };
+        int r = s->state == SESSION_ONLINE && s->is_ours && !s->is_draining ? session_send(s, &m) : 0;
+
+        if (r < 0)
+                session_fail(s, r);
+}
+
 void session_ask(Session *s) {
         Message m = { .type = MESSAGE_REQ_TUNNEL };
 
@@ -173,6 +185,7 @@ static int session_go_online(Session *s, const MessageAuthResp *m) {
         if (r < 0)
                 return r;
         s->state = SESSION_ONLINE;
+        s->is_ours = m->half_close;
         timer_stop(s->deadline);
         timer_start_every(s->ping, PING_USEC);
         if (s->mux)

@@ -61,6 +61,10 @@ uint64_t session_round_trip_usec(const Session *s);
  * session ends. Once online; else nothing happens. */
 void session_probe(Session *s);
 
+/* The service behind the tunnel of URL fails, or no more: for servers that know what to do with that. Once
+ * online. */
+void session_tell_health(Session *s, const char *url, bool is_failing);
+
 /* Makes way for another session, as if the server had asked for it: ops->draining is called. Returns false
  * when that can't be: with classic, or before it is online; then it is to be freed. */
 bool session_drain(Session *s);

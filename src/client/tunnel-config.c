@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/parse.h"
 #include "base/str.h"
 #include "proto/hostname.h"
 #include "proto/http-user.h"
@@ -83,6 +84,13 @@ static const char *check_proxy_protocol(const char *value) {
         return streq(value, "v1") || streq(value, "v2") ? NULL : "must be v1 or v2";
 }
 
+static const char *check_health(const char *value) {
+        for (const char *p = value; *p; p++)
+                if (*p <= ' ' || *p > '~')
+                        return "must be printable ASCII without spaces";
+        return streq(value, "tcp") || *value == '/' ? NULL : "must be \"tcp\", or a path such as /healthz";
+}
+
 const ConfigKey tunnel_config_keys[] = {
         CONFIG_KEY("proto", CONFIG_STRING, TunnelConfig, proto, .check = check_proto,
                    .fallback = "http+https"),
@@ -102,6 +110,11 @@ const ConfigKey tunnel_config_keys[] = {
         CONFIG_KEY("forwarded", CONFIG_BOOL, TunnelConfig, forwarded),
         CONFIG_KEY("proxy_protocol", CONFIG_STRING, TunnelConfig, proxy_protocol,
                    .check = check_proxy_protocol),
+        CONFIG_KEY("health", CONFIG_STRING, TunnelConfig, health, .check = check_health),
+        CONFIG_KEY("health_interval", CONFIG_TIME, TunnelConfig, health_interval_usec, .min = USEC_PER_SEC,
+                   .max = 3600 * USEC_PER_SEC, .fallback = "10s"),
+        CONFIG_KEY("health_timeout", CONFIG_TIME, TunnelConfig, health_timeout_usec,
+                   .min = 100 * USEC_PER_MSEC, .max = 60 * USEC_PER_SEC, .fallback = "5s"),
         CONFIG_KEY("local_ca_file", CONFIG_STRING, TunnelConfig, local_ca_file),
         CONFIG_KEY("insecure_local", CONFIG_BOOL, TunnelConfig, insecure_local),
         {},
@@ -122,6 +135,7 @@ TunnelConfig *tunnel_config_free(TunnelConfig *t) {
                 return NULL;
         config_keys_done(tunnel_config_keys, t);
         tls_client_unref(t->local_tls);
+        free(t->health_why);
         free(t->name);
         free(t->origin);
         tunnel_options_unref(t->options);
@@ -247,10 +261,16 @@ static void check_together(const TunnelConfig *t, ConfigFile *c) {
                 config_file_fault(c, t->origin, "tunnel %s: subdomain and hostname need proto http or https",
                                   t->name);
         if (t->proxy_protocol && t->target.kind == TARGET_FOLDER)
-                config_file_fault(c, t->origin, "tunnel %s: proxy_protocol is for services, not for files", t->name);
+                config_file_fault(c, t->origin, "tunnel %s: proxy_protocol is for services, not for files",
+                                  t->name);
         if (target_is_http(&t->target) && tunnel_config_has_proto(t, "tcp"))
                 config_file_fault(c, t->origin,
                                   "tunnel %s: https:// and file:// are for proto http and https", t->name);
+        if (t->health && t->target.kind == TARGET_FOLDER)
+                config_file_fault(c, t->origin, "tunnel %s: files need no health check", t->name);
+        if (t->health && *t->health == '/' && !is_http)
+                config_file_fault(c, t->origin, "tunnel %s: health with a path needs proto http or https",
+                                  t->name);
         if ((t->local_ca_file || t->insecure_local) && t->target.kind != TARGET_TLS)
                 config_file_fault(
                         c, t->origin,

@@ -3,6 +3,7 @@
 
 /* One tunnel as the configuration or the command line describes it. */
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/config-file.h"
@@ -30,15 +31,19 @@ typedef struct TunnelConfig {
         ConfigList request_headers, response_headers; /* each as of header_edits_parse() */
         bool forwarded;
         char *proxy_protocol; /* "v1" or "v2" */
-        char *local_ca_file;  /* of an https service; NULL: the system's */
-        bool insecure_local;  /* such a service needs no certificate to trust */
+        char *health;         /* "tcp" or "/path": how the service is looked after */
+        uint64_t health_interval_usec, health_timeout_usec;
+        char *local_ca_file; /* of an https service; NULL: the system's */
+        bool insecure_local; /* such a service needs no certificate to trust */
         /* Derived: */
         Target target;
         TunnelOptions *options; /* a reference: what the server is to do */
         char *options_text;     /* owned: the same for ReqTunnel; NULL: nothing */
         /* For what is selected, by client_config_prepare(): */
-        TlsClient *local_tls; /* a reference: towards an https service */
-        FileService *files;   /* borrowed: what a folder is served by */
+        TlsClient *local_tls;   /* a reference: towards an https service */
+        atomic_bool is_failing; /* its service, as health.h has found; any thread */
+        char *health_why;       /* owned: then why; the main thread's */
+        FileService *files;     /* borrowed: what a folder is served by */
 } TunnelConfig;
 
 extern const ConfigKey tunnel_config_keys[];

@@ -177,8 +177,6 @@ static int refuse(const Tunnels *t, const MessageNewTunnel *m, Tunnel **ret) {
         if (!tunnel)
                 return -EPROTO;
         *ret = tunnel;
-        if (str_replace(&tunnel->why, m->error) < 0)
-                return -ENOMEM;
         if (tunnel->n_urls > 0)
                 return TUNNEL_ANSWER_REFUSED;
         tunnel->state = tunnel->asked_for_last ? TUNNEL_IDLE : TUNNEL_REFUSED;

@@ -24,6 +24,7 @@ struct Visitor {
         Stream *leg;                /* owned */
         Buffer *head;               /* owned, or NULL: until the relay has it */
         Stream *local;              /* owned, or NULL */
+        ReadyItem failing;          /* in place of a dial: the service is known to fail */
         LocalDial *dial;            /* owned */
         Relay *relay;               /* owned */
         Linger *linger;             /* owned */
@@ -90,19 +91,27 @@ static void visitor_capture_refusal(Visitor *v, const char *page) {
                 buffer_produce(head, n > 0 ? (size_t) n : 0);
         }
         if (buffer_length(head) > 0)
-                capture_tap.passed(v->capture, RELAY_A, (const char*) buffer_head(head),
+                capture_tap.passed(v->capture, RELAY_A, (const char *) buffer_head(head),
                                    buffer_length(head));
         capture_tap.passed(v->capture, RELAY_B, page, strlen(page));
 }
 
+static char *visitor_make_page(const Visitor *v, const char *why) {
+        unsigned retry_sec = (unsigned) (v->config->health_interval_usec / USEC_PER_SEC);
+        char local[TARGET_TEXT_MAX];
+
+        if (atomic_load(&v->config->is_failing))
+                return error_page_new_failing(v->url, retry_sec);
+        return error_page_new(v->url, target_format(&v->config->target, local), why);
+}
+
 /* The local service can't be reached. */
 static void visitor_refuse(Visitor *v, const char *why) {
-        char local[TARGET_TEXT_MAX];
         _cleanup_free_ char *page = NULL;
 
         v->error = strdup(why);
         if (visitor_is_http(v))
-                page = error_page_new(v->url, target_format(&v->config->target, local), why);
+                page = visitor_make_page(v, why);
         if (page && v->capture)
                 visitor_capture_refusal(v, page);
         if (page && linger_new(&v->linger, TAKE_PTR(v->leg), page, strlen(page), on_visitor_lingered, v) >= 0)
@@ -158,7 +167,7 @@ static int visitor_relay(Visitor *v) {
 }
 
 static VisitorAddress visitor_address(const Visitor *v) {
-        return (VisitorAddress) { .url = v->url, .visitor = v->address, .server = v->server };
+        return (VisitorAddress){ .url = v->url, .visitor = v->address, .server = v->server };
 }
 
 /* In front of all else. */
@@ -213,6 +222,10 @@ static int visitor_deny(Visitor *v) {
         return linger_new(&v->linger, TAKE_PTR(v->leg), answer, strlen(answer), on_visitor_lingered, v);
 }
 
+static void on_visitor_failing(ReadyItem *item) {
+        visitor_refuse(container_of(item, Visitor, failing), "the health check of the service fails");
+}
+
 static int visitor_init(Visitor *v, const VisitorOrigin *origin) {
         VisitorAddress address;
         int r;
@@ -230,7 +243,13 @@ static int visitor_init(Visitor *v, const VisitorOrigin *origin) {
         address = visitor_address(v);
         if (!visitor_address_may_come(&address, v->config, origin->left))
                 return visitor_deny(v);
-        return local_dial_new(&v->dial, v->leg->worker, v->config, on_visitor_connected, on_visitor_dialed, v);
+        if (atomic_load(&v->config->is_failing) && visitor_is_http(v)) {
+                v->failing.run = on_visitor_failing;
+                worker_ready(v->leg->worker, &v->failing);
+                return 0;
+        }
+        return local_dial_new(&v->dial, v->leg->worker, v->config, on_visitor_connected, on_visitor_dialed,
+                              v);
 }
 
 int visitor_new(Visitor **ret, const VisitorOrigin *origin, Report *report, VisitorDoneFn done,
@@ -243,7 +262,7 @@ int visitor_new(Visitor **ret, const VisitorOrigin *origin, Report *report, Visi
                 stream_reset(origin->stream);
                 return -ENOMEM;
         }
-        *v = (Visitor) {
+        *v = (Visitor){
                 .leg = origin->stream,
                 .head = origin->head,
                 .config = origin->config,
@@ -264,6 +283,8 @@ int visitor_new(Visitor **ret, const VisitorOrigin *origin, Report *report, Visi
 Visitor *visitor_free(Visitor *v) {
         if (!v)
                 return NULL;
+        if (v->failing.queued) /* so the leg is there */
+                worker_unready(v->leg->worker, &v->failing);
         local_dial_free(v->dial);
         relay_free(v->relay);
         linger_free(v->linger);

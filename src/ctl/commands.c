@@ -169,6 +169,12 @@ static const struct {
         { "help", NULL, ANY_NUMBER_OR_NONE, run_help },
 };
 
+static bool takes(int wanted, int n) {
+        if (wanted == ANY_NUMBER_OR_NONE)
+                return true;
+        return wanted == ANY_NUMBER ? n > 0 : n == wanted;
+}
+
 static int bad_command(const CtlOptions *o) {
         _cleanup_free_ char *text = NULL;
         Nearest s = { .word = o->words[0] };
@@ -192,7 +198,7 @@ int command_run(const CtlOptions *o) {
                 if (!streq(commands[i].word, o->words[0]) ||
                     (commands[i].second && (n < 0 || !streq(commands[i].second, o->words[1]))))
                         continue;
-                if (commands[i].n_arguments == ANY_NUMBER ? n < 1 : n != commands[i].n_arguments)
+                if (!takes(commands[i].n_arguments, n))
                         return bad_word(commands[i].word, "has too few or too many arguments");
                 return commands[i].run(o, o->words + n_words);
         }

@@ -73,6 +73,11 @@ static const Field new_tunnel_fields[] = {
         STRING("Protocol", new_tunnel.protocol), STRING("Error", new_tunnel.error),
         OBJECT("Options", new_tunnel.options),   {},
 };
+static const Field tunnel_health_fields[] = {
+        STRING("Url", tunnel_health.url),
+        FLAG("Failing", tunnel_health.failing),
+        {},
+};
 static const Field reg_proxy_fields[] = {
         STRING("ClientId", reg_proxy.client_id),
         {},
@@ -101,6 +106,7 @@ static const struct {
         [MESSAGE_START_PROXY] = { "StartProxy", start_proxy_fields },
         [MESSAGE_PING] = { "Ping", no_fields },
         [MESSAGE_PONG] = { "Pong", no_fields },
+        [MESSAGE_TUNNEL_HEALTH] = { "TunnelHealth", tunnel_health_fields },
 };
 
 /* Where M holds FIELD. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The nine messages of the classic protocol (ngrok 1.x, jerson/pgrok) and the fields that pgrok adds, as
+/* The nine messages of the classic protocol (ngrok 1.x, jerson/pgrok) and what pgrok adds, as
  * JSON `{"Type":"Auth","Payload":{…}}` inside frames. */
 
 #include <stdbool.h>
@@ -24,6 +24,7 @@ typedef enum MessageType {
         MESSAGE_START_PROXY,
         MESSAGE_PING,
         MESSAGE_PONG,
+        MESSAGE_TUNNEL_HEALTH, /* ours */
         MESSAGE_TYPE_MAX,
 } MessageType;
 
@@ -69,6 +70,12 @@ typedef struct MessageNewTunnel {
         char *options; /* ours: those of the request that the server applies. Sent only when there are any */
 } MessageNewTunnel;
 
+/* Ours, from client to server: the service behind a tunnel fails, or no more. */
+typedef struct MessageTunnelHealth {
+        char *url;
+        bool failing;
+} MessageTunnelHealth;
+
 typedef struct MessageRegProxy {
         char *client_id;
 } MessageRegProxy;
@@ -86,6 +93,7 @@ typedef struct Message {
                 MessageAuthResp auth_resp;
                 MessageReqTunnel req_tunnel;
                 MessageNewTunnel new_tunnel;
+                MessageTunnelHealth tunnel_health;
                 MessageRegProxy reg_proxy;
                 MessageStartProxy start_proxy;
         };

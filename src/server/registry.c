@@ -423,6 +423,19 @@ int registry_find_session(Registry *r, const char *client_id, SessionName *ret) 
         return 0;
 }
 
+void registry_set_failing(Registry *r, const char *client_id, const char *url, bool is_failing) {
+        Client *c;
+        Tunnel *t;
+
+        pthread_rwlock_rdlock(&r->lock);
+        c = client_find(r, client_id);
+        DL_FOREACH(c ? c->tunnels : NULL, t) {
+                if (streq(t->url, url))
+                        atomic_store(&t->is_failing, is_failing);
+        }
+        pthread_rwlock_unlock(&r->lock);
+}
+
 void registry_count(Registry *r, RegistryCounts *ret) {
         pthread_rwlock_rdlock(&r->lock);
         *ret = r->counts;

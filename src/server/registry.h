@@ -75,6 +75,10 @@ RegistryAnswer registry_find_port(Registry *r, uint16_t port, Tunnel **ret, Sess
 /* The session 0 that the client of that id has now. Returns 0 or -ENOENT. */
 int registry_find_session(Registry *r, const char *client_id, SessionName *ret);
 
+/* The client of that id says that the service behind its tunnel URL fails, or no more. What isn't its own is
+ * passed over. */
+void registry_set_failing(Registry *r, const char *client_id, const char *url, bool is_failing);
+
 /* ---- main only ---- */
 
 /* A client that has passed authentication. Strings are borrowed for the call. */

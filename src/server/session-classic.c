@@ -167,7 +167,7 @@ static void classic_add_proxy(Session *s, Stream *stream) {
                 stream_free(stream);
                 return;
         }
-        *p = (Proxy) { .session = c, .stream = stream, .since_usec = clock_usec() };
+        *p = (Proxy){ .session = c, .stream = stream, .since_usec = clock_usec() };
         DL_APPEND(c->pool, p);
         c->n_pool++;
         stream_set_callback(stream, on_pooled_event, p);
@@ -230,6 +230,9 @@ static void on_control_message(Channel *control, const Message *m, int error, vo
                 break;
         case MESSAGE_REQ_TUNNEL:
                 r = classic_request(c, &m->req_tunnel);
+                break;
+        case MESSAGE_TUNNEL_HEALTH:
+                session_set_health(&c->session, &m->tunnel_health);
                 break;
         default:
                 log_debug("Client %s sent %s on its control connection, ignoring", c->session.label,

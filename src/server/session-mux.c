@@ -195,6 +195,8 @@ static void on_mux_control_message(Channel *control _unused_, const Message *m, 
         }
         if (m->type == MESSAGE_REQ_TUNNEL)
                 r = mux_session_request(ms, &m->req_tunnel);
+        else if (m->type == MESSAGE_TUNNEL_HEALTH)
+                session_set_health(&ms->session, &m->tunnel_health);
         else
                 log_debug("Client %s sent %s on its control stream, ignoring", ms->session.label,
                           message_type_to_string(m->type));

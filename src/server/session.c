@@ -148,6 +148,10 @@ int session_send_answer(Channel *control, const MessageReqTunnel *request, const
         return r;
 }
 
+void session_set_health(Session *s, const MessageTunnelHealth *m) {
+        registry_set_failing(s->shard->server->registry, s->spec.client_id, message_str(m->url), m->failing);
+}
+
 void session_end(Session *s, const char *reason) {
         log_struct(LOG_INFO,
                    LOG_FIELDS({ "PGROK_EVENT", "logout" }, { "PGROK_CLIENT", s->label },

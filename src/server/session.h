@@ -116,6 +116,9 @@ typedef struct SessionInfo {
 void session_describe(const Session *s, SessionInfo *ret);
 
 /* Ends S because of REASON, half a sentence for the log, and tells main. S is freed. */
+/* M has come from the client, and is about a tunnel of its. */
+void session_set_health(Session *s, const MessageTunnelHealth *m);
+
 void session_end(Session *s, const char *reason);
 
 /* The server is going to stop: no new visitors come, the client is told. If it can't be told, and another

@@ -35,6 +35,7 @@ struct Tunnel {
         char label[CLIENT_LABEL_MAX]; /* of its client */
         atomic_uint n_connections;    /* its visitors */
         atomic_uint n_checks;         /* those whose password waits to be looked at */
+        atomic_bool is_failing;       /* its client says that the service behind it fails */
         Rate rate;                    /* of all of them */
         struct Client *client;        /* the registry's, under its lock while it has the tunnel */
         Tunnel *prev, *next;          /* of the same client; the main thread's */

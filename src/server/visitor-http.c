@@ -345,6 +345,13 @@ void visitor_begin_http(Visitor *v) {
 
 /* ---- requests that need a leg ---- */
 
+static void visitor_open_or_refuse(Visitor *v) {
+        if (atomic_load_explicit(&v->tunnel->is_failing, memory_order_relaxed))
+                visitor_refuse_failing(v);
+        else
+                visitor_open(v);
+}
+
 static void visitor_route(Visitor *v, const HttpHead *head) {
         VisitorAccess access;
 
@@ -370,7 +377,7 @@ static void visitor_route(Visitor *v, const HttpHead *head) {
                         visitor_refuse(v, 421, "",
                                        "This connection was made for another host; make one for this");
                 else if ((access = visitor_judge(v, head, v->tunnel)) == VISITOR_GRANTED)
-                        visitor_open(v);
+                        visitor_open_or_refuse(v);
                 else
                         visitor_refuse_access(v, head, access);
         }

@@ -130,6 +130,7 @@ void visitor_count_request(Visitor *v, unsigned status, uint64_t n_bytes, uint64
 void visitor_refuse(Visitor *v, unsigned status, const char *fields, const char *text);
 void visitor_refuse_away(Visitor *v);
 void visitor_refuse_absent(Visitor *v);
+void visitor_refuse_failing(Visitor *v); /* of its tunnel the client says so */
 void visitor_refuse_crowd(Visitor *v);
 void visitor_refuse_unknown(Visitor *v, const HttpHead *head);
 

@@ -364,6 +364,21 @@ static void test_our_own_fields_are_sent_only_when_set(void **state) {
                                      "\"MmVersion\":\"\",\"ClientId\":\"\",\"Error\":\"no\"}}");
 }
 
+static void test_the_health_of_a_tunnel(void **state _unused_) {
+        Message failing = { .type = MESSAGE_TUNNEL_HEALTH, .tunnel_health = { (char*) "http://a.x", true } };
+        Message well = { .type = MESSAGE_TUNNEL_HEALTH, .tunnel_health = { (char*) "http://a.x", false } };
+        _cleanup_free_ char *first = encode(&failing), *second = encode(&well);
+        _cleanup_message_ Message m = {};
+
+        assert_string_equal(first,
+                            "{\"Type\":\"TunnelHealth\",\"Payload\":{\"Url\":\"http://a.x\",\"Failing\":true}}");
+        assert_string_equal(second, "{\"Type\":\"TunnelHealth\",\"Payload\":{\"Url\":\"http://a.x\"}}");
+        assert_int_equal(decode(first, &m), 0);
+        assert_int_equal(m.type, MESSAGE_TUNNEL_HEALTH);
+        assert_string_equal(m.tunnel_health.url, "http://a.x");
+        assert_true(m.tunnel_health.failing);
+}
+
 static void test_any_string_survives_the_wire(void **state) {
         static const char *const strings[] = {
                 "",  "http://a.b/c", "\"",         "\\",
@@ -445,6 +460,7 @@ int main(void) {
                 cmocka_unit_test(test_deep_nesting_is_refused),
                 cmocka_unit_test(test_a_payload_longer_than_a_frame_is_refused),
                 cmocka_unit_test(test_our_own_fields_are_sent_only_when_set),
+                cmocka_unit_test(test_the_health_of_a_tunnel),
                 cmocka_unit_test(test_any_string_survives_the_wire),
                 cmocka_unit_test(test_what_does_not_fit_leaves_the_buffer_as_it_was),
                 cmocka_unit_test(test_the_longest_payload_is_that_of_a_frame),
