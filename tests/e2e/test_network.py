@@ -17,7 +17,7 @@ from daemons import PATIENCE, PGROK, SANITIZED, Client, Daemon
 
 TOKEN = "a-word"
 SOON = 6 if SANITIZED else 2  # seconds
-STOPPED = float(os.environ.get("PGROK_TEST_STOPPED", "6"))  # 60 is what it is about, see tools/check
+STOPPED = float(os.environ.get("PGROK_TEST_STOPPED", "6"))  # with 60 the server has given it up meanwhile
 
 
 def ip(*words):
