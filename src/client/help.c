@@ -130,7 +130,7 @@ static const char list_help[] =
         "\n" COMMON_OPTIONS;
 
 static const char check_help[] =
-        "pgrok check [--config PATH]\n"
+        "pgrok check [--json] [--config PATH]\n"
         "\n"
         "Reads the configuration and prints FILE:LINE: REASON for each fault. Exit status: 0, or 2\n"
         "when there are faults.\n"

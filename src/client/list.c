@@ -54,3 +54,17 @@ void list_print(const ClientConfig *c, bool json) {
                 else
                         print_row(c->tunnels[i]);
 }
+
+void check_print_json(const ClientConfig *c, const ConfigList *faults) {
+        json_object *o = json_object_new_object(), *list = json_object_new_array();
+
+        for (size_t i = 0; i < faults->n; i++)
+                json_object_array_add(list, json_object_new_string(faults->items[i]));
+        if (c) {
+                add_string(o, "folder", c->folder);
+                json_object_object_add(o, "tunnels", json_object_new_int64((int64_t) c->n_tunnels));
+        }
+        json_object_object_add(o, "faults", list);
+        puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+        json_object_put(o);
+}

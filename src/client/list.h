@@ -6,3 +6,6 @@
 #include "client/config.h"
 
 void list_print(const ClientConfig *c, bool json);
+
+/* {"folder":…,"tunnels":N,"faults":["FILE:LINE: …"]}; C is NULL when there are faults. */
+void check_print_json(const ClientConfig *c, const ConfigList *faults);

@@ -47,8 +47,11 @@ static int open_log(const Options *o) {
 }
 
 /* Returns the exit status. */
-static int print_check(const ClientConfig *c) {
-        printf("The configuration in %s is right: %zu tunnels\n", c->folder, c->n_tunnels);
+static int print_check(const ClientConfig *c, bool json) {
+        if (json)
+                check_print_json(c, &(ConfigList){});
+        else
+                printf("The configuration in %s is right: %zu tunnels\n", c->folder, c->n_tunnels);
         return EXIT_SUCCESS;
 }
 
@@ -73,12 +76,19 @@ static int run_command(ClientConfig *config, const Options *o) {
                 list_print(c, o->json);
                 return EXIT_SUCCESS;
         case COMMAND_CHECK:
-                return print_check(c);
+                return print_check(c, o->json);
         default:
                 signal(SIGPIPE, SIG_IGN); /* a reader of our output that goes away ends nothing */
                 raise_descriptor_limit();
                 return client_run(TAKE_PTR(c), o, daemon, choose_output(o, daemon));
         }
+}
+
+static void print_faults(const ConfigList *faults, bool json) {
+        if (json && faults->n > 0)
+                check_print_json(NULL, faults);
+        for (size_t i = 0; i < faults->n && !json; i++)
+                fprintf(stderr, "%s\n", faults->items[i]);
 }
 
 int main(int argc, char *argv[]) {
@@ -102,8 +112,7 @@ int main(int argc, char *argv[]) {
         if (options.command == COMMAND_LOGIN)
                 return login_run(&options);
         r = client_config_load(&config, &options, &(Changes){}, &faults);
-        for (size_t i = 0; i < faults.n; i++)
-                fprintf(stderr, "%s\n", faults.items[i]);
+        print_faults(&faults, options.json && options.command == COMMAND_CHECK);
         if (r == -EINVAL)
                 return CLIENT_EXIT_USAGE;
         if (r < 0) {

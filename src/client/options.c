@@ -235,20 +235,7 @@ static bool is_for_one(const char *key) {
         return streq(key, "subdomain") || streq(key, "hostname") || streq(key, "remote_port");
 }
 
-static int check_arguments(const Options *o) {
-        bool takes_targets =
-                o->command == COMMAND_TUNNEL || o->command == COMMAND_ADD || o->command == COMMAND_SERVE;
-        bool takes_names = o->command == COMMAND_START || o->command == COMMAND_REMOVE;
-
-        if (o->help || o->command == COMMAND_HELP || o->command == COMMAND_VERSION)
-                return 0;
-        if (o->command == COMMAND_LOGIN && o->n_arguments != 1)
-                return usage_error(strdup("'login' needs the token, or '-' to read it from standard input"));
-        if ((takes_targets || takes_names) && o->n_arguments == 0)
-                return usage_error(str_format("'%s' needs %s", o->command_name,
-                                              o->command == COMMAND_SERVE ? "a folder"
-                                              : takes_targets             ? "a target, such as 3000"
-                                                                          : "the name of a tunnel"));
+static int check_tunnel_settings(const Options *o, bool takes_targets) {
         for (size_t i = 0; i < o->n_tunnel; i++) {
                 const OptionSetting *s = o->tunnel + i;
 
@@ -261,6 +248,35 @@ static int check_arguments(const Options *o) {
                                                       s->origin, o->n_arguments));
         }
         return 0;
+}
+
+/* What a command needs one or more of; NULL: nothing. */
+static const char *what_is_needed(Command command) {
+        switch (command) {
+        case COMMAND_TUNNEL:
+        case COMMAND_ADD:
+                return "a target, such as 3000";
+        case COMMAND_SERVE:
+                return "a folder";
+        case COMMAND_START:
+        case COMMAND_REMOVE:
+                return "the name of a tunnel";
+        default:
+                return NULL;
+        }
+}
+
+static int check_arguments(const Options *o) {
+        const char *needed = what_is_needed(o->command);
+
+        if (o->help || o->command == COMMAND_HELP || o->command == COMMAND_VERSION)
+                return 0;
+        if (o->command == COMMAND_LOGIN && o->n_arguments != 1)
+                return usage_error(strdup("'login' needs the token, or '-' to read it from standard input"));
+        if (needed && o->n_arguments == 0)
+                return usage_error(str_format("'%s' needs %s", o->command_name, needed));
+        return check_tunnel_settings(o, o->command == COMMAND_TUNNEL || o->command == COMMAND_ADD ||
+                                                o->command == COMMAND_SERVE);
 }
 
 int options_parse(Options *ret, int argc, char **argv) {

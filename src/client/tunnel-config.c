@@ -246,20 +246,10 @@ static int make_options(TunnelConfig *t, ConfigFile *c) {
         return 0; /* what else is wrong was told when it was set */
 }
 
-static void check_together(const TunnelConfig *t, ConfigFile *c) {
-        const unsigned for_any = TUNNEL_OPTION_ALLOW | TUNNEL_OPTION_DENY | TUNNEL_OPTION_SERVER_ADDR;
-        unsigned for_http = tunnel_options_missing(t->options, NULL) & ~for_any;
-        _cleanup_free_ char *list = tunnel_options_list(for_http);
+/* What the kind of its local service allows. */
+static void check_local(const TunnelConfig *t, ConfigFile *c) {
         bool is_http = tunnel_config_is_http(t);
 
-        if (tunnel_config_plain_auth(t) && !is_http)
-                config_file_fault(c, t->origin, "tunnel %s: http_auth needs proto http or https", t->name);
-        if (for_http && !is_http)
-                config_file_fault(c, t->origin, "tunnel %s: only for proto http and https: %s", t->name,
-                                  list ? list : "");
-        if ((t->subdomain || t->hostname) && !is_http)
-                config_file_fault(c, t->origin, "tunnel %s: subdomain and hostname need proto http or https",
-                                  t->name);
         if (t->proxy_protocol && t->target.kind == TARGET_FOLDER)
                 config_file_fault(c, t->origin, "tunnel %s: proxy_protocol is for services, not for files",
                                   t->name);
@@ -276,6 +266,22 @@ static void check_together(const TunnelConfig *t, ConfigFile *c) {
                         c, t->origin,
                         "tunnel %s: local_ca_file and insecure_local are for a local https://HOST:PORT",
                         t->name);
+}
+
+static void check_together(const TunnelConfig *t, ConfigFile *c) {
+        const unsigned for_any = TUNNEL_OPTION_ALLOW | TUNNEL_OPTION_DENY | TUNNEL_OPTION_SERVER_ADDR;
+        unsigned for_http = tunnel_options_missing(t->options, NULL) & ~for_any;
+        _cleanup_free_ char *list = tunnel_options_list(for_http);
+        bool is_http = tunnel_config_is_http(t);
+
+        if (tunnel_config_plain_auth(t) && !is_http)
+                config_file_fault(c, t->origin, "tunnel %s: http_auth needs proto http or https", t->name);
+        if (for_http && !is_http)
+                config_file_fault(c, t->origin, "tunnel %s: only for proto http and https: %s", t->name,
+                                  list ? list : "");
+        if ((t->subdomain || t->hostname) && !is_http)
+                config_file_fault(c, t->origin, "tunnel %s: subdomain and hostname need proto http or https",
+                                  t->name);
         if (t->remote_port > 0 && !tunnel_config_has_proto(t, "tcp"))
                 config_file_fault(c, t->origin, "tunnel %s: remote_port needs proto tcp", t->name);
 }
@@ -289,6 +295,7 @@ int tunnel_config_finish(TunnelConfig *t, ConfigFile *c) {
         if (r < 0)
                 return r;
         check_together(t, c);
+        check_local(t, c);
         return default_subdomain(t, c);
 }
 

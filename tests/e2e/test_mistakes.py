@@ -2,6 +2,7 @@
 """What goes wrong for people is told with what helps."""
 
 import hashlib
+import json
 import socket
 import subprocess
 
@@ -36,6 +37,16 @@ def test_a_mistyped_key_too(place, text, told):
     config = place.write("c.conf", text + "\n")
     done = run(place, PGROK, "check", "--config", config)
     assert done.returncode == 2 and done.stderr == f"{config}:1: {told}\n"
+
+
+def test_check_tells_programs_too(place):
+    config = place.write("c.conf", 'client: { sever = "x"; };\n')
+    done = run(place, PGROK, "check", "--json", "--config", config)
+    faults = json.loads(done.stdout)["faults"]
+    assert done.returncode == 2 and not done.stderr and len(faults) == 1 and faults[0].startswith(f"{config}:1: ")
+    config.write_text('tunnels: { a: { local = "80"; }; };\n')
+    assert json.loads(run(place, PGROK, "check", "--json", "--config", config).stdout) == {
+        "folder": str(config), "tunnels": 1, "faults": []}
 
 
 def test_a_yaml_file_in_a_folder_is_not_passed_over(place):
