@@ -106,6 +106,7 @@ WALKS = {
         ("pgrokctl token add alice", Adds("^pgrok login --server tunnel.example.com:4443 .*([0-9a-f]{64})$")),
         ("pgrokctl token add bob subdomains=bob,bob-* max_tunnels=4 expires=2027-12-31", Adds("^pgrok login ")),
         ("pgrok login --server tunnel.example.com:4443 TOKEN", Ends()),
+        ("pgrok login --pin '' TOKEN", Ends()),
         ("pgrok 3000", SERVES),
         ("pgrok --subdomain demo 3000", Tells(r"^Tunnel (http://demo.tunnel.example.com) ->", FETCH, PAGE)),
         ("pgrok --http-auth me:secret 3000", Tells(URL, f"{FETCH} -u me:secret; ! {FETCH}", PAGE)),
