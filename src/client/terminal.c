@@ -11,9 +11,10 @@
 
 #include "base/macro.h"
 
-#define LEAVE_TIMEOUT_MSEC \
-        100              /* a terminal that takes nothing, as after Ctrl-S, holds nobody up for longer */
-#define CHUNK_BYTES 1024 /* as many as one that polls as writable takes without waiting */
+/* A terminal that takes nothing, as after Ctrl-S, holds nobody up for longer. */
+#define LEAVE_TIMEOUT_MSEC 100
+#define CHUNK_BYTES 1024        /* as many as one that polls as writable takes without waiting */
+#define STACK_BYTES (32 * 1024) /* for the handler, when it is the stack that has overflown */
 
 /* Signals that would end us without further ado. */
 static const int fatal_signals[] = { SIGQUIT, SIGILL,  SIGTRAP, SIGABRT, SIGBUS,
@@ -73,9 +74,19 @@ static void on_fatal_signal(int number) {
         (void) raise(number);
 }
 
+/* Of this thread, unless it has one. */
+static void give_stack(void) {
+        static char stack[STACK_BYTES];
+        stack_t ours = { .ss_sp = stack, .ss_size = sizeof(stack) }, now;
+
+        if (sigaltstack(NULL, &now) == 0 && (now.ss_flags & SS_DISABLE))
+                (void) sigaltstack(&ours, NULL);
+}
+
 static void watch_signals(void) {
         struct sigaction action = { .sa_handler = on_fatal_signal, .sa_flags = SA_ONSTACK };
 
+        give_stack();
         for (size_t i = 0; i < ELEMENTSOF(fatal_signals); i++)
                 if (sigaction(fatal_signals[i], NULL, &terminal.actions[i]) == 0 &&
                     terminal.actions[i].sa_handler != SIG_IGN)
