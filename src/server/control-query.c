@@ -86,9 +86,15 @@ static void put_limit(struct json_object *o, const char *key, uint64_t value) {
         json_object_object_add(o, key, value > 0 ? json_object_new_uint64(value) : NULL);
 }
 
-/* In seconds since 1970. */
+/* In seconds since 1970, the same whenever it is asked. */
 static void put_since(struct json_object *o, uint64_t started_usec) {
-        put_number(o, "since", (uint64_t) time(NULL) - (clock_usec() - started_usec) / USEC_PER_SEC);
+        struct timespec now = {};
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        put_number(o, "since",
+                   ((uint64_t) now.tv_sec * USEC_PER_SEC + (uint64_t) now.tv_nsec / 1000 -
+                    (clock_usec() - started_usec)) /
+                           USEC_PER_SEC);
 }
 
 static struct json_object *describe_list(const char *name, struct json_object *list, uint64_t total) {

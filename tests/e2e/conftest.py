@@ -9,7 +9,7 @@ import pytest
 
 import local
 from classic import HandClient, HandServer
-from daemons import PATIENCE, PGROKD, Client, Server, environment, free_port_range
+from daemons import PATIENCE, Client, Server, environment, free_port_range
 from yamux import MuxClient
 
 TRANSPORT = os.environ.get("PGROK_TEST_TRANSPORT")  # of each client that doesn't choose one: auto, mux or classic
@@ -30,7 +30,7 @@ class Place:
         self.closers.append(thing.close)
         return thing
 
-    def server(self, *arguments, config="", dev=True, passed=(), program=PGROKD):
+    def server(self, *arguments, config="", dev=True, passed=(), program=None):
         """A pgrokd on free ports; `config` is the inside of a `server` section."""
         wanted = ["--log-level", LOG_LEVEL, *arguments]
         given = {a.partition("=")[0].lstrip("-") for a in arguments}
