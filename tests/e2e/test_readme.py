@@ -112,6 +112,7 @@ WALKS = {
         ("pgrok --http-auth me:secret 3000", Tells(URL, f"{FETCH} -u me:secret; ! {FETCH}", PAGE)),
         ("pgrok tcp --remote-port 20022 22", Tells(r"^Tunnel tcp://tunnel.example.com:20022 -> ",
                                                    "ssh -p 20022 tunnel.example.com", "SSH-2.0")),
+        ("pgrok serve ~/public", Tells(r"^Tunnel (http://\S+) -> file:", FETCH, "hello.txt")),
         ("pgrok --json 3000", Tells(r'"event": ?"tunnel".*"url": ?"(http://[^"]*)"', FETCH, PAGE)),
         ("cat >/etc/pgrok/tunnels.conf <<'EOF'", Ends()),
         ("pgrok check", Ends()),
@@ -129,6 +130,8 @@ WALKS = {
         ("pgrok --server tunnel.example.com tcp --remote-port 20022 22",
          Tells(r"^Tunnel tcp://tunnel.example.com:20022 -> ", lasts="ssh -p 20022 tunnel.example.com")),
         ("ssh -p 20022 tunnel.example.com", Ends("SSH-2.0")),
+        ("pgrok serve --subdomain demo ~/public", Tells(r"^Tunnel (http://demo.tunnel.example.com) -> file:",
+                                                        FETCH, "hello.txt")),
         ("systemctl enable --now pgrok", Ends()),
         ("pgrok status", Ends("http://blog.tunnel.example.com")),
         ("pgrok add --subdomain test 3000", Ends()),
@@ -213,6 +216,7 @@ def test_each_command_of_a_page_is_known_here(page):
 @pytest.fixture
 def here(place):
     made = machine.Machine(place)
+    made.run("mkdir ~/public; echo hello >~/public/hello.txt")
     for port in (3000, 8000):
         made.start(f"python3 -u -m http.server {port} --bind 127.0.0.1 --directory /etc/pgrok", "^Serving HTTP")
     made.start("""python3 -uc 'import socket
