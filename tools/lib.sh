@@ -5,11 +5,12 @@
 # Debian packages: to build, for the demo, to test, to fuzz, for tests/system.
 build_packages=(build-essential autoconf automake pkg-config xz-utils libsystemd-dev libgnutls28-dev
         libconfig-dev libjson-c-dev libuv1-dev libmicrohttpd-dev libcurl4-gnutls-dev uthash-dev
-        libncurses-dev libcrypt-dev)
+        libncurses-dev libcrypt-dev zlib1g-dev libbrotli-dev)
 demo_packages=(python3 curl)
 test_packages=(libcmocka-dev python3-pytest python3-pytest-xdist curl openssl netcat-openbsd python3-websockets
         openssh-client openssh-server postgresql prometheus procps mandoc groff certbot pebble
         git jq iproute2 nginx haproxy chromium libnss3-tools wrk tmux)
+test_packages+=(chromium-driver python3-selenium)
 fuzz_packages=(clang)
 system_packages=(debhelper dpkg-dev fakeroot bash-completion systemd groff mandoc libcmocka-dev mmdebstrap
         systemd-container)

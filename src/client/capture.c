@@ -7,6 +7,7 @@
 #include "base/parse.h"
 #include "base/str.h"
 #include "proto/http-trace.h"
+#include "proto/websocket.h"
 
 /* A request is reported when its response is complete; one that becomes another protocol's connection at its
  * 101. */
@@ -18,14 +19,19 @@ struct CaptureRequest {
         unsigned status;     /* 0: no answer yet */
         uint64_t start_usec;
         uint64_t in_bytes, out_bytes; /* heads and bodies, as they came */
+        uint64_t record;              /* or 0 */
         bool is_reported;
+        bool is_websocket; /* behind its 101 */
 };
 
 struct Capture {
         CaptureOrigin origin;
         HttpTrace trace;
-        CaptureRequest *requests; /* owned; those that are not done */
-        const char *error;        /* borrowed for capture_end(), or NULL */
+        CaptureRequest *requests;      /* owned; those that are not done */
+        WebsocketReader websockets[2]; /* by HttpTraceSide */
+        uint64_t heard_usec;           /* when the visitor has last said something */
+        bool has_heard;
+        const char *error; /* borrowed for capture_end(), or NULL */
 };
 
 static CaptureRequest *request_free(CaptureRequest *r) {
@@ -60,6 +66,33 @@ static void capture_report(Capture *c, CaptureRequest *r, const char *error) {
 
 /* ---- what the trace tells; without memory for a request there is nothing to tell about it ---- */
 
+static RecordSide record_side(HttpTraceSide side) {
+        return side == HTTP_TRACE_REQUEST ? RECORD_REQUEST : RECORD_RESPONSE;
+}
+
+/* A replay has begun its record itself. */
+static uint64_t capture_take_record(Capture *c) {
+        uint64_t record = c->origin.record;
+
+        c->origin.record = 0;
+        return record;
+}
+
+static uint64_t capture_record(Capture *c, const CaptureRequest *r, HttpSlice raw) {
+        if (c->origin.record > 0)
+                return capture_take_record(c);
+        return records_begin(c->origin.records, &(RecordOrigin){
+                                                        .name = c->origin.name,
+                                                        .url = c->origin.url,
+                                                        .visitor = c->origin.visitor,
+                                                        .method = r->method,
+                                                        .path = r->path,
+                                                        .start_usec = r->start_usec,
+                                                        .head = raw.data,
+                                                        .n_head = raw.length,
+                                                });
+}
+
 static void *on_trace_request(void *userdata, const HttpHead *head, HttpSlice raw) {
         CaptureRequest *r = new0(CaptureRequest, 1);
         Capture *c = userdata;
@@ -69,33 +102,66 @@ static void *on_trace_request(void *userdata, const HttpHead *head, HttpSlice ra
         *r = (CaptureRequest){
                 .method = strndup(head->method.data, head->method.length),
                 .path = strndup(head->target.data, head->target.length),
-                .start_usec = clock_usec(),
+                .start_usec = c->heard_usec,
                 .in_bytes = raw.length,
         };
         if (!r->method || !r->path)
                 return request_free(r);
+        r->record = capture_record(c, r, raw);
         DL_APPEND(c->requests, r);
         return r;
+}
+
+static bool is_websocket(const HttpHead *head) {
+        const HttpField *upgrade = http_head_find(head, "Upgrade");
+
+        return head->status == 101 && upgrade && http_slice_is(upgrade->value, "websocket");
 }
 
 static void on_trace_response(void *userdata, void *request, const HttpHead *head, HttpSlice raw,
                               bool is_opaque) {
         CaptureRequest *r = request;
+        Capture *c = userdata;
 
         if (!r)
                 return;
         r->out_bytes += raw.length;
-        if (!http_response_is_interim(head))
-                r->status = head->status;
+        if (http_response_is_interim(head))
+                return;
+        r->status = head->status;
+        r->is_websocket = is_websocket(head);
+        records_answer(c->origin.records, r->record, head->status, raw.data, raw.length, is_opaque);
         if (is_opaque)
-                capture_report(userdata, r, NULL);
+                capture_report(c, r, NULL);
 }
 
-static void on_trace_body(void *userdata _unused_, void *request, HttpTraceSide side, HttpSlice data) {
-        CaptureRequest *r = request;
+typedef struct FrameOrigin {
+        Capture *capture;
+        uint64_t record;
+        RecordSide side;
+} FrameOrigin;
 
-        if (r)
-                *(side == HTTP_TRACE_REQUEST ? &r->in_bytes : &r->out_bytes) += data.length;
+static void on_websocket_frame(const WebsocketFrame *frame, void *userdata) {
+        const FrameOrigin *o = userdata;
+
+        records_frame(o->capture->origin.records, o->record, o->side, frame);
+}
+
+static void on_trace_body(void *userdata, void *request, HttpTraceSide side, HttpSlice data) {
+        CaptureRequest *r = request;
+        Capture *c = userdata;
+        FrameOrigin origin;
+
+        if (!r)
+                return;
+        *(side == HTTP_TRACE_REQUEST ? &r->in_bytes : &r->out_bytes) += data.length;
+        if (!r->is_websocket) {
+                records_body(c->origin.records, r->record, record_side(side), data.data, data.length);
+                return;
+        }
+        origin = (FrameOrigin){ .capture = c, .record = r->record, .side = record_side(side) };
+        websocket_feed(&c->websockets[side], (const uint8_t *) data.data, data.length, on_websocket_frame,
+                       &origin);
 }
 
 static const char *explain_end(const Capture *c, HttpTraceEnd end) {
@@ -115,6 +181,7 @@ static void on_trace_done(void *userdata, void *request, HttpTraceEnd end) {
 
         if (!r)
                 return;
+        records_end(c->origin.records, r->record, explain_end(c, end));
         capture_report(c, r, explain_end(c, end));
         DL_DELETE(c->requests, r);
         request_free(r);
@@ -136,6 +203,10 @@ static HttpTraceSide trace_side(RelaySide from) {
 static void on_tap_passed(void *userdata, RelaySide from, const char *data, size_t n) {
         Capture *c = userdata;
 
+        if (from == RELAY_A) {
+                c->heard_usec = c->has_heard ? clock_usec() : c->origin.start_usec;
+                c->has_heard = true;
+        }
         http_trace_feed(&c->trace, trace_side(from), data, n);
 }
 
@@ -163,6 +234,8 @@ int capture_new(Capture **ret, const CaptureOrigin *origin) {
 void capture_end(Capture *c, const char *error) {
         c->error = error;
         http_trace_finish(&c->trace);
+        if (c->origin.record > 0)
+                records_end(c->origin.records, capture_take_record(c), error ? error : "it was not sent");
         c->error = NULL;
 }
 

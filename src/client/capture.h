@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The requests on a visitor's connection of an http tunnel, as a tap on its relay sees them: each is reported
- * once it is answered. What can't be followed goes on unseen. loop: the relay's */
+/* The requests on a visitor's connection of an http tunnel, as a tap on its relay sees them: each is recorded
+ * for the inspector, and reported once it is answered. What can't be followed goes on unseen. loop: the
+ * relay's */
 
+#include "client/records.h"
 #include "client/report.h"
 #include "net/relay.h"
 
@@ -13,7 +15,10 @@ typedef struct CaptureOrigin { /* all borrowed; outlive the capture */
         const char *name;      /* of the tunnel */
         const char *url;
         const char *visitor; /* "ip:port" */
+        uint64_t start_usec; /* when it came, which is the first request's time */
         Report *report;
+        Records *records;
+        uint64_t record; /* of the first request, which is a replay; or 0 */
         Worker *worker;
         ReadyItem *told; /* run at the end of a turn in which something was reported */
 } CaptureOrigin;

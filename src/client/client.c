@@ -14,6 +14,7 @@
 #include "client/draining.h"
 #include "client/health.h"
 #include "client/identity.h"
+#include "client/inspector.h"
 #include "client/screen.h"
 #include "client/session.h"
 #include "client/siblings.h"
@@ -51,6 +52,8 @@ typedef struct Client {
         size_t n_kept;          /* configurations behind it */
         Changes changes;        /* of this run */
         Control *control;       /* owned; NULL: there is none */
+        Records *records;       /* owned; NULL: nothing is captured */
+        Inspector *inspector;   /* owned; NULL: there is none */
         Report report;
         Screen *screen; /* owned; NULL: there is none */
         Tunnels tunnels;
@@ -87,6 +90,7 @@ typedef struct Client {
 static void client_close(Client *c) {
         screen_leave(c->screen); /* before anything that may take its time */
         c->control = control_free(c->control);
+        c->inspector = inspector_free(c->inspector);
         c->session = session_free(c->session);
         draining_done(&c->draining);
         c->visitors = visitors_free(c->visitors);
@@ -449,6 +453,8 @@ static int client_set_config(Client *c, ClientConfig *config) {
                 log_warning("client.connections takes effect after a restart");
         if (health_watch(c->health, config->tunnels, config->n_tunnels) < 0)
                 log_warning("Out of memory: the services are not looked after, ignoring");
+        if (!str_equal(config->inspect, c->config->inspect))
+                log_warning("client.inspect takes effect after a restart");
         config->previous = c->config; /* sessions and visitors may still use it */
         c->config = config;
         c->n_kept++;
@@ -524,6 +530,25 @@ static void on_control_view(ControlView *ret, void *userdata) {
                 .is_online = c->online_usec > 0,
                 .n_connections = visitors_count(c->visitors),
         };
+}
+
+/* Without it requests are told all the same. */
+static void client_open_inspector(Client *c) {
+        InspectorParams params = {
+                .worker = c->worker,
+                .records = c->records,
+                .visitors = c->visitors,
+                .tunnels = &c->tunnels,
+                .view = on_control_view,
+                .userdata = c,
+        };
+        int r = c->records ? inspector_new(&c->inspector, c->config->inspect, &params) : 0;
+
+        if (r < 0)
+                log_warning("There is no inspector: can't listen at %s: %s, ignoring", c->config->inspect,
+                            strerror(-r));
+        else if (c->inspector)
+                report_inspector(&c->report, inspector_url(c->inspector));
 }
 
 static const ControlOps control_ops = { .view = on_control_view, .change = on_control_change };
@@ -628,6 +653,7 @@ static int client_init_siblings(Client *c) {
         SiblingParams params = {
                 .tunnels = &c->tunnels,
                 .report = &c->report,
+                .records = c->records,
                 .instance = c->instance,
         };
         uint8_t bytes[INSTANCE_BYTES];
@@ -656,8 +682,10 @@ static int client_init(Client *c) {
                 r = health_watch(c->health, c->config->tunnels, c->config->n_tunnels);
         if (r >= 0)
                 r = tunnels_init(&c->tunnels, c->config->tunnels, c->config->n_tunnels);
+        if (r >= 0 && c->config->inspect)
+                r = records_new(&c->records, c->worker);
         if (r >= 0)
-                r = visitors_new(&c->visitors, c->worker, &c->tunnels, &c->report);
+                r = visitors_new(&c->visitors, c->worker, &c->tunnels, &c->report, c->records);
         if (r >= 0)
                 r = client_init_siblings(c);
         if (r >= 0)
@@ -685,6 +713,7 @@ int client_run(ClientConfig *config, const Options *options, bool daemon, Report
         if (client_init(&c) >= 0) {
                 client_open_screen(&c);
                 client_open_control(&c);
+                client_open_inspector(&c);
                 client_connect(&c);
                 worker_run(c.worker);
         }
@@ -692,6 +721,7 @@ int client_run(ClientConfig *config, const Options *options, bool daemon, Report
         worker_free(c.worker);
         screen_free(c.screen);
         file_service_free(c.files);
+        records_free(c.records); /* its mail may have been under way */
         tunnels_done(&c.tunnels);
         identity_free(c.identity);
         free(c.client_id);

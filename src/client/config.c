@@ -10,10 +10,12 @@
 #include "base/str.h"
 #include "client/proxy-env.h"
 #include "client/token.h"
+#include "net/address.h"
 #include "proto/hostname.h"
 #include "proto/message.h"
 
 #define DEV_SERVER "localhost:4443"
+#define INSPECT_DEFAULT "127.0.0.1:4040"
 
 static int parse_server(const char *value, char ret_host[static HOSTNAME_LENGTH_MAX + 1],
                         uint16_t *ret_port) {
@@ -44,6 +46,14 @@ static const char *check_proxy(const char *value) {
                        : "must be http://[USER:PASSWORD@]HOST[:PORT]";
 }
 
+static const char *check_inspect(const char *value) {
+        Address a;
+
+        return *value == '\0' || streq(value, "off") || address_parse(value, &a) >= 0
+                       ? NULL
+                       : "must be off or ADDRESS:PORT, such as 127.0.0.1:4040";
+}
+
 static const ConfigKey keys[] = {
         CONFIG_KEY("client.server", CONFIG_STRING, ClientConfig, server, .check = client_config_check_server),
         CONFIG_KEY("client.token", CONFIG_STRING, ClientConfig, token, .check = token_check),
@@ -55,6 +65,7 @@ static const ConfigKey keys[] = {
         CONFIG_KEY("client.http_proxy", CONFIG_STRING, ClientConfig, http_proxy, .check = check_proxy),
         CONFIG_KEY("client.connections", CONFIG_UINT, ClientConfig, n_connections, .min = 1,
                    .max = MESSAGE_SESSIONS_MAX, .fallback = "1"),
+        CONFIG_KEY("client.inspect", CONFIG_STRING, ClientConfig, inspect, .check = check_inspect),
         CONFIG_KEY("client.transport", CONFIG_STRING, ClientConfig, transport, .check = check_transport,
                    .fallback = "auto"),
         {},
@@ -351,6 +362,15 @@ static int settle_proxy(ClientConfig *c) {
         return 0;
 }
 
+/* The daemon has nobody who looks, unless it is said. */
+static int settle_inspect(ClientConfig *c, const Options *o) {
+        if (!c->inspect && o->command != COMMAND_RUN)
+                return str_replace(&c->inspect, INSPECT_DEFAULT);
+        if (str_is_empty(c->inspect) || streq(c->inspect, "off"))
+                free(TAKE_PTR(c->inspect));
+        return 0;
+}
+
 static bool needs_server(const Options *o) {
         return o->command == COMMAND_TUNNEL || o->command == COMMAND_SERVE || o->command == COMMAND_START ||
                o->command == COMMAND_START_ALL || o->command == COMMAND_RUN;
@@ -370,6 +390,8 @@ static int settle(ClientConfig *c, ConfigFile *file, const Options *o) {
                 r = settle_server(c, o);
         if (r >= 0)
                 r = settle_proxy(c);
+        if (r >= 0)
+                r = settle_inspect(c, o);
         for (size_t i = 0; r >= 0 && i < c->n_tunnels; i++)
                 r = tunnel_config_finish(c->tunnels[i], file);
         if (needs_server(o) && !c->server && config_file_faults(file)->n == 0)

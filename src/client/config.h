@@ -22,6 +22,7 @@ typedef struct ClientConfig {
         TlsClient *tls;          /* a reference: made of these by client_config_prepare() */
         char *http_proxy;        /* NULL: none */
         char *transport;
+        char *inspect; /* NULL: nothing is captured */
         uint64_t n_connections;
         TunnelConfig **tunnels; /* in the order of the files; those on the command line are the only ones */
         size_t n_tunnels;

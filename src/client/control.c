@@ -29,7 +29,7 @@ static void describe_failure(struct json_object *o, const TunnelConfig *config) 
                 json_object_object_add(o, "reason", json_object_new_string(config->health_why));
 }
 
-static struct json_object *describe_tunnel(const Tunnel *t, bool is_online) {
+struct json_object *control_describe_tunnel(const Tunnel *t, bool is_online) {
         struct json_object *o = json_object_new_object(), *urls = json_object_new_array();
         char local[TARGET_TEXT_MAX];
 
@@ -53,7 +53,7 @@ static void handle_status(Control *c, HttpExchange *x, const HttpRequest *r _unu
 
         c->ops->view(&view, c->userdata);
         for (size_t i = 0; i < view.tunnels->n; i++)
-                json_object_array_add(list, describe_tunnel(&view.tunnels->items[i], view.is_online));
+                json_object_array_add(list, control_describe_tunnel(&view.tunnels->items[i], view.is_online));
         json_object_object_add(o, "version", json_object_new_string(PACKAGE_VERSION));
         json_object_object_add(o, "server", json_object_new_string(view.config->server));
         json_object_object_add(o, "state", json_object_new_string(view.is_online ? "online" : "offline"));

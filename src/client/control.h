@@ -4,6 +4,8 @@
 /* The control API of a running client, for `pgrok status|add|remove|reload' and curl --unix-socket: HTTP and
  * JSON on a unix socket that root, our own user and the members of the group pgrok-admin may use. */
 
+#include <json-c/json.h>
+
 #include "client/changes.h"
 #include "client/config.h"
 #include "client/tunnels.h"
@@ -25,6 +27,9 @@ typedef struct ControlOps {
          * FAULTS, and nothing has changed; -ENOBUFS or -ENOMEM. */
         int (*change)(Change *change, ConfigList *faults, void *userdata);
 } ControlOps;
+
+/* As the status has it. Owned by the caller. */
+struct json_object *control_describe_tunnel(const Tunnel *t, bool is_online);
 
 typedef struct Control Control;
 

@@ -18,6 +18,8 @@
         "  --http-proxy URL       http://[USER:PASSWORD@]HOST[:PORT]; empty: none. Default:\n"    \
         "                         https_proxy or http_proxy in the environment\n"                 \
         "  --transport T          auto, mux or classic\n"                                         \
+        "  --inspect ADDRESS|off  where the inspector is (default: 127.0.0.1:4040, or the next\n" \
+        "                         free port; run: off)\n"                                         \
         "  --dev                  a 'pgrokd --dev' on this machine; no configuration is read\n"
 
 #define TUNNEL_OPTIONS                                                                   \

@@ -12,6 +12,7 @@ typedef enum OptionId {
         OPTION_CONFIG = 256,
         OPTION_DEV,
         OPTION_INSECURE_LOCAL,
+        OPTION_INSPECT_PUBLIC,
         OPTION_JSON,
         OPTION_LOG,
         OPTION_LOG_LEVEL,
@@ -41,6 +42,8 @@ static const struct {
         { "tlsClientKey", "client.key", "--key", false },
         { "http-proxy", "client.http_proxy", "--http-proxy", false },
         { "transport", "client.transport", "--transport", false },
+        { "inspect", "client.inspect", "--inspect", false },
+        { "inspectaddr", "client.inspect", "--inspect", false },
         { "proto", "proto", "--proto", true },
         { "subdomain", "subdomain", "--subdomain", true },
         { "hostname", "hostname", "--hostname", true },
@@ -59,6 +62,7 @@ static const struct option own_options[] = {
         { "dev", no_argument, NULL, OPTION_DEV },
         { "insecure-local", no_argument, NULL, OPTION_INSECURE_LOCAL },
         { "json", no_argument, NULL, OPTION_JSON },
+        { "inspectpublic", optional_argument, NULL, OPTION_INSPECT_PUBLIC },
         { "log", required_argument, NULL, OPTION_LOG },
         { "log-level", required_argument, NULL, OPTION_LOG_LEVEL },
         { "output", required_argument, NULL, OPTION_OUTPUT },
@@ -125,6 +129,12 @@ static int take_option(Options *o, int id, const char *value) {
         switch (id) {
         case OPTION_CONFIG:
                 return take_config(o, value);
+        case OPTION_INSPECT_PUBLIC:
+                return value && streq(value, "false")
+                               ? 0
+                               : usage_error(
+                                         strdup("the inspector has no password, so it is for this machine; "
+                                                "--inspect 0.0.0.0:4040 opens it to the network"));
         case OPTION_DEV:
                 o->dev = true;
                 return 0;

@@ -298,6 +298,19 @@ void report_health(Report *r, const char *name, const char *why) {
         report_flush(r);
 }
 
+void report_inspector(Report *r, const char *url) {
+        if (r->mode == REPORT_JSON) {
+                json_object *event = event_new("inspector");
+
+                add_string(event, "url", url);
+                add_json(r, event);
+        } else if (r->mode == REPORT_TEXT)
+                add_text(r, str_format("Inspector %s", url));
+        else
+                log_info("The inspector is at %s", url);
+        report_flush(r);
+}
+
 void report_error(Report *r, const char *name, const char *reason) {
         if (r->mode == REPORT_SCREEN)
                 r->observer->error(name, reason, r->observer_userdata);

@@ -93,5 +93,8 @@ void report_health(Report *r, const char *name, const char *why);
 
 void report_offline(Report *r, const char *reason, uint64_t retry_usec);
 
+/* The inspector's page is at URL. */
+void report_inspector(Report *r, const char *url);
+
 /* NAME: the tunnel that it is about, or NULL. */
 void report_error(Report *r, const char *name, const char *reason);

@@ -237,7 +237,8 @@ static int sibling_init(Sibling *s) {
         if (r < 0)
                 return r;
         s->worker->userdata = s;
-        r = visitors_new(&s->visitors, s->worker, s->params->tunnels, s->params->report);
+        r = visitors_new(&s->visitors, s->worker, s->params->tunnels, s->params->report,
+                         s->params->records);
         if (r >= 0)
                 r = timer_new(&s->retry, s->worker, on_sibling_retry, s);
         return r < 0 ? r : worker_start(s->worker);

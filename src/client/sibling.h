@@ -5,6 +5,7 @@
  * brings. Session 0 has the tunnels; a sibling is tried, again and again, while that one is online. */
 
 #include "client/config.h"
+#include "client/records.h"
 #include "client/report.h"
 #include "client/tunnels.h"
 
@@ -14,6 +15,7 @@ typedef struct Sibling Sibling;
 typedef struct SiblingParams {
         Tunnels *tunnels;
         Report *report;
+        Records *records; /* or NULL */
         const char *instance;
 } SiblingParams;
 

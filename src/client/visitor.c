@@ -194,17 +194,20 @@ static void on_visitor_dialed(LocalDial *d _unused_, Stream *local, const char *
                 visitor_refuse(v, strerror(-r));
 }
 
-static int visitor_init_capture(Visitor *v, ReadyItem *told) {
+static int visitor_init_capture(Visitor *v, const VisitorOrigin *o) {
         CaptureOrigin origin = {
                 .name = v->config->name,
                 .url = v->url,
                 .visitor = v->address,
+                .start_usec = v->start_usec,
                 .report = v->report,
                 .worker = v->leg->worker,
-                .told = told,
+                .records = o->records,
+                .record = o->record,
+                .told = o->told,
         };
 
-        return told && visitor_is_http(v) ? capture_new(&v->capture, &origin) : 0;
+        return o->records && visitor_is_http(v) ? capture_new(&v->capture, &origin) : 0;
 }
 
 static int visitor_deny(Visitor *v) {
@@ -235,7 +238,7 @@ static int visitor_init(Visitor *v, const VisitorOrigin *origin) {
         v->server = strdup(origin->server);
         if (!v->url || !v->address || !v->server)
                 return -ENOMEM;
-        r = visitor_init_capture(v, origin->told);
+        r = visitor_init_capture(v, origin);
         if (r < 0)
                 return r;
         stream_set_callback(v->leg, NULL, NULL);

@@ -5,6 +5,7 @@
  * service and relays. A service that can't be reached is a 502 page for http, an abort for tcp. Who may not
  * come, and was not kept out by the server, gets a 403, or an abort. */
 
+#include "client/records.h"
 #include "client/report.h"
 #include "client/tunnel-config.h"
 #include "net/stream.h"
@@ -20,8 +21,9 @@ typedef struct VisitorOrigin {
         const char *address;        /* borrowed for the call: "ip:port" of the visitor */
         const char *server;         /* the same: where it has connected, or "" */
         unsigned left;              /* bits of TunnelOption: what the server leaves to us */
-        ReadyItem *told; /* borrowed: run at the end of a turn in which a request was reported; NULL: none
-                            is */
+        Records *records;           /* borrowed; NULL: requests are neither recorded nor reported */
+        uint64_t record;            /* of the first request, which is a replay; or 0 */
+        ReadyItem *told;            /* borrowed: run at the end of a turn in which a request was reported */
 } VisitorOrigin;
 
 /* REPORT is borrowed; outlives the visitor. DONE is called once, never before this returns; it must free the

@@ -19,6 +19,7 @@ struct VisitorEntry {
         char *url;          /* owned */
         char *address;      /* owned */
         char *server;       /* owned: "" when it is not known */
+        uint64_t record;    /* of the replay that it is, or 0 */
         Timer *timeout;     /* owned */
 };
 
@@ -26,6 +27,7 @@ struct Visitors {
         Worker *worker;        /* borrowed */
         Tunnels *tunnels;      /* borrowed */
         Report *report;        /* borrowed */
+        Records *records;      /* borrowed, or NULL */
         ReadyItem told;        /* once a turn, what was reported goes out */
         VisitorEntry *entries; /* owned */
         size_t n;
@@ -35,12 +37,18 @@ static void on_visitors_told(ReadyItem *item) {
         report_flush(container_of(item, Visitors, told)->report);
 }
 
-int visitors_new(Visitors **ret, Worker *w, Tunnels *tunnels, Report *report) {
+int visitors_new(Visitors **ret, Worker *w, Tunnels *tunnels, Report *report, Records *records) {
         Visitors *v = new0(Visitors, 1);
 
         if (!v)
                 return -ENOMEM;
-        *v = (Visitors) { .worker = w, .tunnels = tunnels, .report = report, .told.run = on_visitors_told };
+        *v = (Visitors){
+                .worker = w,
+                .tunnels = tunnels,
+                .report = report,
+                .records = records,
+                .told.run = on_visitors_told,
+        };
         *ret = v;
         return 0;
 }
@@ -86,15 +94,17 @@ static int entry_start(VisitorEntry *e) {
                 return timer_new_after(&e->timeout, v->worker, VISITORS_URL_WAIT_USEC, on_url_timeout, e);
         }
         e->timeout = timer_free(e->timeout);
-        origin = (VisitorOrigin) {
+        origin = (VisitorOrigin){
                 .stream = TAKE_PTR(e->stream),
                 .head = TAKE_PTR(e->head),
                 .config = config,
                 .url = e->url,
                 .address = e->address,
-                .told = v->report->mode == REPORT_LOG ? NULL : &v->told,
+                .records = v->records,
+                .record = e->record,
+                .told = &v->told,
                 .server = e->server,
-                .left = left,
+                .left = e->record > 0 ? 0 : left, /* a replay is our own user's */
         };
         return visitor_new(&e->visitor, &origin, v->report, on_visitor_done, e);
 }
@@ -121,8 +131,8 @@ static VisitorEntry *entry_new(Visitors *v, const MessageStartProxy *start) {
         return e;
 }
 
-void visitors_add(Visitors *v, Stream *stream, Buffer *head, const MessageStartProxy *start) {
-        VisitorEntry *e = entry_new(v, start);
+/* E: or NULL, memory is out. */
+static void visitors_start(Visitors *v, VisitorEntry *e, Stream *stream, Buffer *head) {
         int r = -ENOMEM;
 
         if (e) {
@@ -139,6 +149,19 @@ void visitors_add(Visitors *v, Stream *stream, Buffer *head, const MessageStartP
                 if (e)
                         entry_free(e);
         }
+}
+
+void visitors_add(Visitors *v, Stream *stream, Buffer *head, const MessageStartProxy *start) {
+        visitors_start(v, entry_new(v, start), stream, head);
+}
+
+void visitors_replay(Visitors *v, Stream *stream, Buffer *head, const char *url, uint64_t record) {
+        MessageStartProxy start = { .url = (char *) url, .client_addr = (char *) "127.0.0.1:0" };
+        VisitorEntry *e = entry_new(v, &start);
+
+        if (e)
+                e->record = record;
+        visitors_start(v, e, stream, head);
 }
 
 void visitors_tunnel_up(Visitors *v) {

@@ -16,9 +16,12 @@
  * time. It calls on_access() for a request's head, for each piece of its body, and at its end:
  *
  *   BODY ──end──► HANDLED ──answer──► ANSWERED
- *                    └──wait──► WAITING ──answer (on_access() again), or the service's end──►
- * ANSWERED */
+ *                    ├──wait──► WAITING ──answer (on_access() again), or the service's end──► ANSWERED
+ *                    └──stream──► STREAMING, until either end closes it
+ *
+ * A stream for whose reader there is nothing is suspended: else libmicrohttpd would ask for more at once. */
 
+#define STREAM_BLOCK_BYTES (16 * 1024)
 #define BODY_DISCARD_MAX (1024 * 1024) /* of a chunked body that is too long, until nobody listens to it */
 #define PEER_GROUPS_MAX 1024
 #define GROUP_BYTES 65536 /* of a group's entry in the database */
@@ -27,7 +30,8 @@ typedef enum ExchangeState {
         EXCHANGE_BODY,
         EXCHANGE_HANDLED,
         EXCHANGE_WAITING,
-        EXCHANGE_ANSWERED
+        EXCHANGE_ANSWERED,
+        EXCHANGE_STREAMING,
 } ExchangeState;
 
 struct HttpExchange {
@@ -41,7 +45,11 @@ struct HttpExchange {
         unsigned status;
         HttpGoneFn on_gone;
         void *userdata;            /* borrowed */
-        HttpExchange *prev, *next; /* the service's, while WAITING */
+        HttpExchange *prev, *next; /* the service's, while WAITING or STREAMING */
+        char *stream;              /* owned: pushed, and not read yet */
+        size_t n_stream;
+        bool is_suspended; /* while STREAMING */
+        bool is_ending;    /* the same: its peer reads too slowly, or the service ends */
 };
 
 struct HttpService {
@@ -51,7 +59,9 @@ struct HttpService {
         HttpServiceFn on_request;
         void *userdata; /* borrowed */
         bool is_inner;
-        HttpExchange *waiting;
+        HttpExchange *waiting; /* or streaming */
+        size_t body_max;
+        const HttpHeader *headers; /* borrowed, or NULL */
         Address address;
         LocalSocket local; /* zeroed for TCP, and once it is another process's */
         bool is_local;
@@ -95,14 +105,20 @@ static struct MHD_Response *make_response(const HttpAnswer *a) {
         return r;
 }
 
-static void exchange_set_answer(HttpExchange *x, const HttpAnswer *a) {
-        x->response = make_response(a);
-        if (!x->response)
-                return;
+static void exchange_set_headers(HttpExchange *x, const HttpAnswer *a) {
         if (a->content_type)
                 (void) MHD_add_response_header(x->response, MHD_HTTP_HEADER_CONTENT_TYPE, a->content_type);
         for (const HttpHeader *h = a->headers; h && h->name; h++)
                 (void) MHD_add_response_header(x->response, h->name, h->value);
+        for (const HttpHeader *h = x->service->headers; h && h->name; h++)
+                if (!MHD_get_response_header(x->response, h->name))
+                        (void) MHD_add_response_header(x->response, h->name, h->value);
+}
+
+static void exchange_set_answer(HttpExchange *x, const HttpAnswer *a) {
+        x->response = make_response(a);
+        if (x->response)
+                exchange_set_headers(x, a);
 }
 
 static enum MHD_Result exchange_send(HttpExchange *x, unsigned status) {
@@ -127,7 +143,7 @@ static enum MHD_Result exchange_add_body(HttpExchange *x, const char *data, size
         char *body;
 
         x->n_body += n;
-        if (x->n_body > HTTP_SERVICE_BODY_MAX)
+        if (x->n_body > x->service->body_max)
                 return x->n_body <= BODY_DISCARD_MAX ? MHD_YES : MHD_NO;
         body = realloc(x->body, x->n_body + 1);
         if (!body)
@@ -193,23 +209,23 @@ static HttpExchange *exchange_new(HttpService *s, struct MHD_Connection *connect
 static enum MHD_Result exchange_handle(HttpExchange *x) {
         HttpService *s = x->service;
 
-        if (x->n_body > HTTP_SERVICE_BODY_MAX)
+        if (x->n_body > s->body_max)
                 return exchange_refuse_body(x);
         x->state = EXCHANGE_HANDLED;
         x->request.body = x->body ? x->body : "";
         x->request.body_length = x->n_body;
         s->on_request(x, &x->request, s->userdata);
-        if (x->state == EXCHANGE_ANSWERED)
+        if (x->state == EXCHANGE_ANSWERED || x->state == EXCHANGE_STREAMING)
                 return exchange_send(x, x->status);
         MHD_suspend_connection(x->connection);
         return MHD_YES;
 }
 
-static bool head_promises_too_much(struct MHD_Connection *connection) {
-        const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
+static bool head_promises_too_much(const HttpExchange *x) {
+        const char *length = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, "Content-Length");
         uint64_t n;
 
-        return length && parse_uint(length, HTTP_SERVICE_BODY_MAX, &n) < 0;
+        return length && parse_uint(length, x->service->body_max, &n) < 0;
 }
 
 static enum MHD_Result on_access(void *userdata, struct MHD_Connection *connection, const char *path,
@@ -219,7 +235,7 @@ static enum MHD_Result on_access(void *userdata, struct MHD_Connection *connecti
 
         if (!x) {
                 x = *of_connection = exchange_new(userdata, connection, method, path);
-                if (x && head_promises_too_much(connection))
+                if (x && head_promises_too_much(x))
                         return exchange_refuse_body(x);
                 return x ? MHD_YES : MHD_NO;
         }
@@ -240,9 +256,14 @@ static void on_completed(void *userdata _unused_, struct MHD_Connection *connect
 
         if (!x)
                 return;
+        if (x->state == EXCHANGE_STREAMING)
+                DL_DELETE(x->service->waiting, x);
+        if (x->state == EXCHANGE_STREAMING && x->on_gone)
+                x->on_gone(x->userdata);
         if (x->response)
                 MHD_destroy_response(x->response);
         free(x->body);
+        free(x->stream);
         free(x);
 }
 
@@ -278,7 +299,69 @@ void http_exchange_answer(HttpExchange *x, const HttpAnswer *answer) {
                 x->state = EXCHANGE_ANSWERED;
 }
 
+/* ---- streams ---- */
+
+static ssize_t on_stream_read(void *userdata, uint64_t position _unused_, char *to, size_t max) {
+        HttpExchange *x = userdata;
+        size_t n = MIN(x->n_stream, max);
+
+        if (x->is_ending)
+                return MHD_CONTENT_READER_END_WITH_ERROR;
+        if (n == 0) {
+                MHD_suspend_connection(x->connection);
+                x->is_suspended = true;
+                return 0;
+        }
+        memcpy(to, x->stream, n);
+        memmove(x->stream, x->stream + n, x->n_stream - n);
+        x->n_stream -= n;
+        return (ssize_t) n;
+}
+
+/* Its reader is asked again. */
+static void stream_wake(HttpExchange *x) {
+        if (!x->is_suspended)
+                return;
+        x->is_suspended = false;
+        MHD_resume_connection(x->connection);
+        timer_start(x->service->timer, 0);
+}
+
+void http_exchange_stream(HttpExchange *x, const HttpAnswer *answer, HttpGoneFn on_gone, void *userdata) {
+        x->response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK_BYTES, on_stream_read,
+                                                        x, NULL);
+        if (x->response)
+                exchange_set_headers(x, answer);
+        x->stream = answer->body;
+        x->n_stream = answer->body_length;
+        x->on_gone = on_gone;
+        x->userdata = userdata;
+        x->status = answer->status;
+        x->state = EXCHANGE_STREAMING;
+        DL_APPEND(x->service->waiting, x);
+}
+
+void http_exchange_push(HttpExchange *x, const char *data, size_t n) {
+        char *stream =
+                x->n_stream + n <= HTTP_SERVICE_STREAM_BYTES_MAX ? realloc(x->stream, x->n_stream + n) : NULL;
+
+        if (stream) {
+                memcpy(stream + x->n_stream, data, n);
+                x->stream = stream;
+                x->n_stream += n;
+        } else
+                x->is_ending = true;
+        stream_wake(x);
+}
+
 /* ---- the peer ---- */
+
+int http_exchange_address(HttpExchange *x, Address *ret) {
+        const union MHD_ConnectionInfo *info =
+                MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+        return info ? address_of_socket(info->connect_fd, ret) : -ENOTCONN;
+}
 
 static bool peer_has_group(int fd, gid_t gid) {
         gid_t groups[PEER_GROUPS_MAX];
@@ -369,6 +452,7 @@ static int service_new(HttpService **ret, Worker *w, int fd, HttpServiceFn on_re
                 return -ENOMEM;
         s->on_request = on_request;
         s->userdata = userdata;
+        s->body_max = HTTP_SERVICE_BODY_MAX;
         r = service_start_daemon(s, fd);
         if (r < 0) {
                 free(s);
@@ -461,6 +545,14 @@ int http_service_add(HttpService *s, int fd, const void *context) {
         return 0;
 }
 
+void http_service_set_body_max(HttpService *s, size_t n) {
+        s->body_max = n;
+}
+
+void http_service_set_headers(HttpService *s, const HttpHeader *headers) {
+        s->headers = headers;
+}
+
 const Address *http_service_address(const HttpService *s) {
         return &s->address;
 }
@@ -469,14 +561,25 @@ static void on_service_closed(uv_handle_t *handle) {
         free(handle->data);
 }
 
+/* libmicrohttpd doesn't stop while it has suspended ones. */
+static void exchange_let_go(HttpExchange *x) {
+        if (x->state == EXCHANGE_STREAMING) {
+                x->is_ending = true;
+                stream_wake(x);
+        } else
+                exchange_resume(x);
+}
+
 HttpService *http_service_free(HttpService *s) {
+        HttpExchange *x, *next;
+
         if (!s)
                 return NULL;
-        while (s->waiting) {
-                HttpExchange *x = s->waiting;
+        DL_FOREACH_SAFE(s->waiting, x, next) {
+                HttpGoneFn on_gone = TAKE_PTR(x->on_gone);
 
-                exchange_resume(x); /* libmicrohttpd doesn't stop while it has suspended ones */
-                x->on_gone(x->userdata);
+                exchange_let_go(x);
+                on_gone(x->userdata);
         }
         uv_close((uv_handle_t *) &s->poll,
                  on_service_closed); /* takes the descriptor out of the loop at once */

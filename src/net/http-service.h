@@ -10,7 +10,8 @@
 #include "net/address.h"
 #include "net/worker.h"
 
-#define HTTP_SERVICE_BODY_MAX (64 * 1024) /* of a request: above it is answered by 413 */
+#define HTTP_SERVICE_BODY_MAX (64 * 1024)           /* of a request: above it is answered by 413 */
+#define HTTP_SERVICE_STREAM_BYTES_MAX (1024 * 1024) /* that wait for the reader of a stream */
 #define HTTP_SERVICE_CONNECTIONS_MAX 64
 #define HTTP_SERVICE_IDLE_SEC 10
 #define HTTP_SERVICE_INNER_CONNECTIONS_MAX 2000 /* without a listener */
@@ -79,6 +80,11 @@ int http_service_new_inner(HttpService **ret, Worker *w, HttpServiceFn on_reques
  * or -ENOBUFS when there are too many. */
 int http_service_add(HttpService *s, int fd, const void *context);
 
+/* For all requests: another limit of their bodies, and HEADERS (borrowed for ever, the last one empty) that
+ * each answer has besides its own. */
+void http_service_set_body_max(HttpService *s, size_t n);
+void http_service_set_headers(HttpService *s, const HttpHeader *headers);
+
 /* Where it listens, with the port that it got. */
 const Address *http_service_address(const HttpService *s);
 
@@ -97,3 +103,14 @@ void http_exchange_wait(HttpExchange *x, HttpGoneFn on_gone, void *userdata);
 
 /* Ends the exchange; X is gone. */
 void http_exchange_answer(HttpExchange *x, const HttpAnswer *answer);
+
+/* Answers, now, with a body that has no end: ANSWER's, and what is pushed. Until ON_GONE is called, which
+ * happens also when the peer reads too slowly; then X is gone. That its peer has gone shows at a push only.
+ */
+void http_exchange_stream(HttpExchange *x, const HttpAnswer *answer, HttpGoneFn on_gone, void *userdata);
+
+/* N bytes more. Never calls ON_GONE before it returns. */
+void http_exchange_push(HttpExchange *x, const char *data, size_t n);
+
+/* The address that the peer has come to. Returns 0 or a negative errno. */
+int http_exchange_address(HttpExchange *x, Address *ret);

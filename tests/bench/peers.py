@@ -167,7 +167,8 @@ class PgrokMux(Peer):
         ready = next(line for line in iter(server.stdout.readline, b"") if line.startswith(b"Ready:")).decode()
         port = int(re.search(r"tunnel=\S+:(\d+)", ready)[1])
         client = self.spawn("client", build / "src/client/pgrok", "start-all", "--config",
-                            self.client_config(self.link(port)), "--output", "json", env=env, stdout=subprocess.PIPE)
+                            self.client_config(self.link(port)), "--output", "json", "--inspect", "off", env=env,
+                            stdout=subprocess.PIPE)
         while len(self.ports) < len(self.offers):
             event = json.loads(client.stdout.readline())
             if event["event"] == "tunnel":

@@ -45,6 +45,8 @@ class Place:
     def client(self, server, *arguments, dev=True):
         """A pgrok towards `server`, with the targets and options in `arguments`."""
         common = ["--server", server.address, "--log-level", LOG_LEVEL]
+        if not any(str(a).startswith(("--inspect", "-inspect")) for a in arguments):
+            common.append("--inspect=off")
         if TRANSPORT and not any(str(a).startswith("--transport") for a in arguments):
             common.append(f"--transport={TRANSPORT}")
         if CONNECTIONS and not any(str(a).startswith("--config") for a in arguments):

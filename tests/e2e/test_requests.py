@@ -9,7 +9,7 @@ import visit
 
 def start(place, answers=None, *arguments):
     service = place.keep(local.OriginService(answers))
-    client = place.client(place.server(), str(service.port), *arguments)
+    client = place.client(place.server(), str(service.port), "--inspect=127.0.0.1:0", *arguments)
     return client, client.tunnel("http"), service
 
 
@@ -41,7 +41,7 @@ def test_a_body_that_ends_too_early_is_an_error(place):
 def test_a_service_that_is_not_there_is_a_502(place):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    client = place.client(place.server(), str(port))
+    client = place.client(place.server(), str(port), "--inspect=127.0.0.1:0")
     tunnel = client.tunnel("http")
     assert visit.get(tunnel, "/gone").status == 502
     event = client.wait_event("request")
@@ -58,7 +58,7 @@ def test_a_websocket_is_told_when_it_begins(place):
 
 def test_a_tunnel_of_tcp_has_no_requests(place):
     service = place.keep(local.OriginService())
-    client = place.client(place.server(), str(service.port), "--proto=tcp")
+    client = place.client(place.server(), str(service.port), "--inspect=127.0.0.1:0", "--proto=tcp")
     url = client.wait_event("tunnel")["url"]
     port = int(url.rpartition(":")[2])
     assert visit.exchange(port, visit.head("x") + b"").status == 200
