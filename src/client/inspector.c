@@ -9,6 +9,7 @@
 #include "client/inspector-events.h"
 #include "client/inspector-export.h"
 #include "client/inspector-files.h"
+#include "client/inspector-list.h"
 #include "client/inspector-show.h"
 #include "net/http-json.h"
 #include "proto/hostname.h"
@@ -133,44 +134,8 @@ static void handle_status(Inspector *i, HttpExchange *x, const HttpRequest *r _u
         http_answer_json(x, 200, o);
 }
 
-/* "404", or "4xx". */
-static bool status_matches(unsigned status, const char *wanted) {
-        char text[16];
-
-        snprintf(text, sizeof(text), "%03u", status);
-        for (size_t i = 0; i < 3; i++)
-                if (wanted[i] == '\0' || (char_lower(wanted[i]) != 'x' && wanted[i] != text[i]))
-                        return false;
-        return wanted[3] == '\0';
-}
-
-static bool record_matches(HttpExchange *x, const Record *record) {
-        const char *method = http_exchange_query(x, "method"), *status = http_exchange_query(x, "status");
-        const char *path = http_exchange_query(x, "path"), *text = http_exchange_query(x, "text");
-
-        if (method && !str_equal_nocase(record->method, strlen(record->method), method))
-                return false;
-        if (status && !status_matches(record->status, status))
-                return false;
-        if (path && !strstr(record->path, path))
-                return false;
-        return !text || *text == '\0' || show_contains(record, text);
-}
-
 static void handle_list(Inspector *i, HttpExchange *x, const HttpRequest *r _unused_) {
-        struct json_object *o = json_object_new_object(), *list = json_object_new_array();
-        bool needs_bodies = !str_is_empty(http_exchange_query(x, "text"));
-        uint64_t first, next;
-
-        records_range(i->params.records, &first, &next);
-        for (uint64_t id = first; id < next; id++) {
-                _cleanup_(record_freep) Record *record = records_copy(i->params.records, id, needs_bodies);
-
-                if (record && record_matches(x, record))
-                        json_object_array_add(list, show_summary(record));
-        }
-        json_object_object_add(o, "requests", list);
-        http_answer_json(x, 200, o);
+        inspector_list_answer(x, i->params.worker, i->params.records);
 }
 
 static void handle_clear(Inspector *i, HttpExchange *x, const HttpRequest *r _unused_) {

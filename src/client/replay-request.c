@@ -21,36 +21,6 @@ static int refuse(int error, const char *why, const char **ret_why) {
         return error;
 }
 
-/* ---- base64 ---- */
-
-static int base64_value(char c) {
-        static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        const char *p = c ? strchr(digits, c) : NULL;
-
-        return p ? (int) (p - digits) : -1;
-}
-
-/* Returns the number of bytes written to RET, or -EINVAL. */
-static ssize_t base64_decode(const char *s, char *ret) {
-        size_t n = strlen(s), k = 0;
-        uint32_t bits = 0;
-
-        if (n % 4 != 0)
-                return -EINVAL;
-        while (n > 0 && s[n - 1] == '=' && strlen(s) - n < 2)
-                n--;
-        for (size_t i = 0; i < n; i++) {
-                int v = base64_value(s[i]);
-
-                if (v < 0)
-                        return -EINVAL;
-                bits = bits << 6 | (unsigned) v;
-                if (i % 4 > 0)
-                        ret[k++] = (char) (bits >> (6 - 2 * (i % 4)));
-        }
-        return (ssize_t) k;
-}
-
 /* ---- reading the changes ---- */
 
 /* A member that is a string, in *RET; untouched if there is none. Returns 0 or -EINVAL. */
@@ -106,7 +76,7 @@ static int draft_read_body(Draft *d, const Record *record, struct json_object *c
         if (!base64)
                 return draft_copy_body(d, record, ret_why);
         d->body = malloc(strlen(base64) + 1);
-        n = d->body ? base64_decode(base64, d->body) : -ENOMEM;
+        n = d->body ? base64_decode(base64, strlen(base64), (uint8_t*) d->body, strlen(base64)) : -ENOMEM;
         if (n < 0)
                 return refuse((int) n, "`body_base64' is not base64", ret_why);
         d->n_body = (size_t) n;

@@ -148,6 +148,16 @@ static void test_too_many_options_are_refused(void **state _unused_) {
         assert_int_equal(options_parse(&o, argc, argv), -EINVAL);
 }
 
+static void test_the_inspector_has_other_spellings(void **state _unused_) {
+        Options o;
+
+        assert_int_equal(parse("pgrok -inspectaddr=127.0.0.1:4041 -inspectpublic=false 80", &o), 0);
+        assert_string_equal(find(o.client, o.n_client, "client.inspect"), "127.0.0.1:4041");
+        assert_int_equal(parse("pgrok --inspect off 80", &o), 0);
+        assert_string_equal(find(o.client, o.n_client, "client.inspect"), "off");
+        assert_int_equal(parse("pgrok -inspectpublic 80", &o), -EINVAL);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_targets_without_a_command),
@@ -156,6 +166,7 @@ int main(void) {
                 cmocka_unit_test(test_commands_with_and_without_arguments),
                 cmocka_unit_test(test_bad_usage_is_refused),
                 cmocka_unit_test(test_too_many_options_are_refused),
+                cmocka_unit_test(test_the_inspector_has_other_spellings),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
