@@ -265,7 +265,7 @@ def test_500_requests_scroll(place, site):
     print(f"{len(times)} frames, median {times[len(times) // 2]:.2f} ms, worst {times[-1]:.2f} ms")
     assert len(times) > 20 and times[len(times) // 2] < 16
     visit.get(tunnel, "/new")
-    page.wait(lambda: "/new" in page.script("return document.querySelector('.row').innerText"))
+    page.wait(lambda: "/new" in page.script("return document.querySelector('.row').textContent"))
     assert len(page.all(".row")) == 500
     page.press("j", "G")
     page.wait_text("/11", "#detail h2")
