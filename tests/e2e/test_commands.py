@@ -181,7 +181,7 @@ def test_without_a_terminal_each_event_is_a_line_of_text(place, server):
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=place.env)
     try:
         lines = iter(done.stdout.readline, "")
-        line = next(line for line in lines if "http://" in line)
+        line = next(line for line in lines if line.startswith("Tunnel http://"))
         assert re.search(r"http://\S+\.localhost:\d+ -> (http://)?127\.0\.0\.1:\d+", line), line
     finally:
         done.terminate()

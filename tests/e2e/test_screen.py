@@ -110,7 +110,7 @@ def command(server, *arguments, dev=True):
 def start(terminal, server, *arguments, **options):
     """Returns the host names once the tunnels are there."""
     terminal.run(*command(server, *arguments, **options))
-    return re.findall(r"//([a-z0-9-]+\.localhost)", terminal.wait(r"//\S+"))
+    return re.findall(r"//([a-z0-9-]+\.localhost)", terminal.wait(r"//\S+\.localhost"))
 
 
 def ask(server, host, path="/hello"):
