@@ -15,6 +15,10 @@ static const struct {
         { "reloaded", "12a7f651ab0a4a7b911199404ec57524" },   /* pgrokd */
         { "upgraded", "6eb3e81fe50847efbb5f5a281b4ba0c8" },   /* pgrokd */
         { "upgrade", "5ee7476fb6e1484898e3dea1c09e0ad4" },    /* pgrokd */
+        { "expiry", "0671d26baf8e4f30b61148d6fe3d1bad" },     /* pgrokd */
+        { "faulty", "3a8e82a7533c4bfd94125e564450025e" },     /* pgrokd */
+        { "state", "3b9d05dca2be473a85aaa77f19d7759a" },      /* pgrokd */
+        { "nobody", "43461e8dee8e4d40bac087712dbe87c0" },     /* pgrokd */
         { "revoked", "3f0278c66def4807800c8447dd620bc3" },    /* pgrokd */
         { "webhook", "97df7ca1014543abb1d4d8d6519edef0" },    /* pgrokd */
         { "tunnel", "5fadd73517e44db1be675289c5dc64f7" },     /* both */

@@ -191,3 +191,20 @@ int certificate_load(gnutls_x509_crt_t *ret_crt, gnutls_x509_privkey_t *ret_key,
         gnutls_free(crt_pem.data);
         return r < 0 ? tls_errno(r) : 0;
 }
+
+int certificate_expires(const char *crt_file, time_t *ret) {
+        gnutls_datum_t pem = {};
+        gnutls_x509_crt_t crt = NULL;
+        int r = gnutls_load_file(crt_file, &pem);
+
+        if (r >= 0)
+                r = gnutls_x509_crt_init(&crt);
+        if (r >= 0)
+                r = gnutls_x509_crt_import(crt, &pem, GNUTLS_X509_FMT_PEM);
+        if (r >= 0)
+                *ret = gnutls_x509_crt_get_expiration_time(crt);
+        if (crt)
+                gnutls_x509_crt_deinit(crt);
+        gnutls_free(pem.data);
+        return r < 0 ? tls_errno(r) : 0;
+}

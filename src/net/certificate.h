@@ -5,6 +5,7 @@
 
 #include <gnutls/x509.h>
 #include <stddef.h>
+#include <time.h>
 
 #include "base/macro.h"
 
@@ -27,6 +28,9 @@ int certificate_new(gnutls_x509_crt_t *ret, gnutls_x509_privkey_t key, const Cer
 /* To PEM files; the key's is 0600. */
 int certificate_save(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *crt_file,
                      const char *key_file);
+
+/* When the first certificate in a PEM file ends. */
+int certificate_expires(const char *crt_file, time_t *ret);
 
 /* From PEM files; both owned by the caller. */
 int certificate_load(gnutls_x509_crt_t *ret_crt, gnutls_x509_privkey_t *ret_key, const char *crt_file,

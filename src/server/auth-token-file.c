@@ -59,9 +59,14 @@ static int token_file_read(TokenFileAuth *a, ConfigList *faults) {
 
         file_watch_use(&a->watch, a->file); /* before reading: what comes later is another version */
         r = token_table_read(&table, a->file, faults);
-        if (r >= 0)
-                token_file_set(a, table);
-        return r;
+        if (r < 0)
+                return r;
+        if (token_table_is_empty(table))
+                log_struct(LOG_NOTICE, LOG_FIELDS({ "PGROK_EVENT", "nobody" }),
+                           "Nobody may log in yet, as %s has no user: `pgrokctl token add NAME' makes one",
+                           a->file);
+        token_file_set(a, table);
+        return 0;
 }
 
 static void token_file_take(Auth *auth, Auth *newer) {

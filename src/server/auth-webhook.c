@@ -5,6 +5,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#include "base/log-limit.h"
 #include "base/log.h"
 #include "base/parse.h"
 #include "base/str.h"
@@ -57,6 +58,7 @@ struct HookAuth {
         HookQuestion *questions; /* owned */
         HookQuestion *logins;    /* borrowed; by key: those that are listed */
         unsigned n_logouts;
+        LogLimit failures; /* told in the log */
 };
 
 static HookAuth *hook_auth(Auth *a) {
@@ -94,6 +96,8 @@ static void question_finish(HookQuestion *q, User *user, const char *why) {
 }
 
 static void question_log(const HookQuestion *q, const char *cause) {
+        if (!log_limit_admit(&q->auth->failures, clock_usec()))
+                return;
         log_struct(LOG_WARNING,
                    LOG_FIELDS({ "PGROK_EVENT", "webhook" }, { "PGROK_CLIENT", q->label },
                               { "PGROK_USER", q->user ? q->user->name : NULL }),
@@ -381,7 +385,16 @@ static void hook_auth_free(Auth *auth) {
         free(a);
 }
 
+static void hook_auth_poll(Auth *auth) {
+        uint64_t n = log_limit_take_suppressed(&hook_auth(auth)->failures, clock_usec());
+
+        if (n > 0)
+                log_warning("%llu more questions without an answer of the webhook were suppressed",
+                            (unsigned long long) n);
+}
+
 static const AuthOps hook_auth_ops = {
+        .poll = hook_auth_poll,
         .ask = hook_auth_ask,
         .ask_tunnel = hook_auth_ask_tunnel,
         .cancel = hook_auth_cancel,
@@ -439,6 +452,7 @@ int auth_webhook_new(Auth **ret, Worker *w, const AuthWebhookOptions *o, ConfigL
         if (!a)
                 return -ENOMEM;
         a->auth.ops = &hook_auth_ops;
+        log_limit_init(&a->failures);
         r = hook_auth_set_up(a, w, o, secret, faults);
         if (secret)
                 explicit_bzero(secret, strlen(secret));

@@ -163,8 +163,9 @@ static const char *login_enter(Login *l, User *user, SessionName session) {
 static void login_refuse(Login *l, int level, const char *why) {
         char peer[ADDRESS_TEXT_MAX];
 
-        log_struct(level, LOG_FIELDS({ "PGROK_EVENT", "refused" }), "Refused a client from %s: %s",
-                   address_format(&l->spec.peer, peer), why);
+        if (log_kinds_admit(&l->server->log_kinds, LOG_KIND_LOGIN))
+                log_struct(level, LOG_FIELDS({ "PGROK_EVENT", "refused" }), "Refused a client from %s: %s",
+                           address_format(&l->spec.peer, peer), why);
         l->why = strdup(why);
         worker_post(l->server->shards[l->from].worker, &l->mail, on_login_decided);
 }
@@ -210,7 +211,8 @@ static void login_fail(Login *l, const char *why) {
         char peer[ADDRESS_TEXT_MAX];
 
         l->server->n_auth_failures++;
-        if (attempts_failed(l->server->attempts, &l->spec.peer, clock_usec()))
+        if (attempts_failed(l->server->attempts, &l->spec.peer, clock_usec()) &&
+            log_kinds_admit(&l->server->log_kinds, LOG_KIND_LOGIN))
                 log_warning("Too many logins from %s have failed; its next ones wait until %u s are over",
                             address_format_ip(&l->spec.peer, peer),
                             (unsigned) (ATTEMPTS_EVERY_USEC / USEC_PER_SEC));

@@ -20,6 +20,9 @@ static int configure_and_run(const ServerOptions *o, Inherited *inherited) {
                 fprintf(stderr, "%s\n", faults.items[i]);
         if (r < 0) {
                 predecessor_refuse(inherited, faults.n > 0 ? faults.items[0] : strerror(-r));
+                if (!o->check)
+                        log_struct(LOG_ERR, LOG_FIELDS({ "PGROK_EVENT", "faulty" }),
+                                   "The configuration is faulty: see above");
                 status = r == -EINVAL ? EXIT_USAGE : EXIT_FAILURE;
         } else if (!o->check)
                 status = server_run(&config, o, inherited);

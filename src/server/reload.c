@@ -66,6 +66,7 @@ static void reload_set_snapshot(Reload *l) {
         }
         snapshot_unref(s->snapshot);
         s->snapshot = TAKE_PTR(l->snapshot);
+        s->certificate_day = 0;
 }
 
 static void reload_done(Reload *l) {

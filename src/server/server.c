@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "server/auth-method.h"
 #include "server/control.h"
+#include "server/expiry.h"
 #include "server/koding-online.h"
 #include "server/login.h"
 #include "server/metrics-service.h"
@@ -180,6 +181,8 @@ static void on_server_watch(void *userdata) {
 
         auth_poll(s->auth);
         revoke_expired(s);
+        expiry_check(s);
+        log_kinds_tell(&s->log_kinds);
         if (!s->stopper)
                 reload_look_at_credentials(s);
 }
@@ -432,6 +435,7 @@ static void server_take_over(Server *s) {
         predecessor_await_leave(s->inherited);
         predecessors_open(s);
         inherited_done(s->inherited);
+        expiry_check(s);
         if (watchdog_new(&s->watchdog, s) < 0)
                 log_warning("Out of memory: systemd is not told how we are, ignoring");
         server_tell_ready(s);
@@ -451,8 +455,10 @@ int server_run(ServerConfig *config, const ServerOptions *options, Inherited *in
         Server s = {
                 .options = options, .inherited = inherited, .started_usec = clock_usec(), .successor_fd = -1
         };
-        int r = server_set_up(&s, config);
+        int r;
 
+        log_kinds_init(&s.log_kinds);
+        r = server_set_up(&s, config);
         if (r < 0)
                 return server_fail(&s, r);
         r = server_catch_signals(&s);

@@ -13,6 +13,7 @@
 #include "server/dev-ca.h"
 #include "server/guard.h"
 #include "server/inherited.h"
+#include "server/log-kinds.h"
 #include "server/options.h"
 #include "server/registry.h"
 #include "server/shard.h"
@@ -35,10 +36,11 @@ typedef struct Server {
         unsigned n_shards;
 
         /* shared, locked by itself */
-        Registry *registry;    /* owned */
-        State *state;          /* owned; NULL: it doesn't survive a restart. main only */
-        Crowd *crowd;          /* owned */
-        Guard *guard;          /* owned */
+        Registry *registry; /* owned */
+        State *state;       /* owned; NULL: it doesn't survive a restart. main only */
+        Crowd *crowd;       /* owned */
+        Guard *guard;       /* owned */
+        LogKinds log_kinds;
         AccessLog *access_log; /* owned */
         int successor_fd; /* owned: leads to the process that has replaced this one, for visitors (pass.h);
                              set before shards are told to stop; or -1 */
@@ -66,7 +68,8 @@ typedef struct Server {
         Timer *sweep;              /* owned; runs while something is reserved */
         Timer *watch;              /* owned: for what changes by itself */
         FileWatch credentials[SERVER_CREDENTIALS_MAX];
-        int64_t expiry_day; /* UNIX time, in days: when it was looked for what has expired */
+        int64_t expiry_day;      /* UNIX time, in days: when it was looked for what has expired */
+        int64_t certificate_day; /* the same, for the certificate; 0: there may be a new one */
         uv_signal_t signals[SERVER_SIGNALS_MAX];
 } Server;
 

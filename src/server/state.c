@@ -45,8 +45,9 @@ static void state_write(State *s) {
         text = registry_save(s->registry, &n);
         r = text ? files_replace(s->path, text, n, 0600) : -ENOMEM;
         if (r < 0)
-                log_warning("Can't write %s, names and ports may change after a restart: %s, ignoring",
-                            s->path, strerror(-r));
+                log_struct(LOG_WARNING, LOG_FIELDS({ "PGROK_EVENT", "state" }),
+                           "Can't write %s, names and ports may change after a restart: %s, ignoring",
+                           s->path, strerror(-r));
         s->is_changed = false;
 }
 

@@ -169,6 +169,10 @@ User *token_table_find(const TokenTable *t, const char *token) {
         return l && memory_equal_const_time(l->hash, hash, TOKEN_HASH_BYTES) ? l->user : NULL;
 }
 
+bool token_table_is_empty(const TokenTable *t) {
+        return !t->by_name;
+}
+
 void token_table_for_each(const TokenTable *t, void (*fn)(User *user, void *userdata), void *userdata) {
         for (const TokenLine *l = t->by_name; l; l = l->by_name.next)
                 fn(l->user, userdata);

@@ -15,6 +15,8 @@ int token_table_read(TokenTable **ret, const char *file, ConfigList *faults);
  * token. */
 User *token_table_find(const TokenTable *t, const char *token);
 
+bool token_table_is_empty(const TokenTable *t);
+
 /* Calls FN with each user (borrowed). */
 void token_table_for_each(const TokenTable *t, void (*fn)(User *user, void *userdata), void *userdata);
 

@@ -63,7 +63,7 @@ static void log_answer(const TunnelRequest *r) {
                                       { "PGROK_USER", r->grants[i].tunnel->user->name },
                                       { "PGROK_CLIENT", r->label }),
                            "Tunnel %s leads to client %s", r->grants[i].tunnel->url, r->label);
-        if (r->why)
+        if (r->why && log_kinds_admit(&r->server->log_kinds, LOG_KIND_TUNNEL))
                 log_struct(LOG_WARNING,
                            LOG_FIELDS({ "PGROK_EVENT", "refused" }, { "PGROK_CLIENT", r->label }),
                            "Refused a tunnel to client %s: %s", r->label, r->why);

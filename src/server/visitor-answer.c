@@ -140,7 +140,7 @@ static ssize_t visitor_read_challenge(const Visitor *v, const HttpHead *head,
         if (!acme_challenge_token(head->target, &token))
                 return -ENOENT;
         n = acme_challenge_read(webroot, token, ret);
-        if (n < 0 && n != -ENOENT)
+        if (n < 0 && n != -ENOENT && log_kinds_admit(&v->shard->server->log_kinds, LOG_KIND_ACME))
                 log_warning("Can't read the ACME challenge for %s in %s: %s, ignoring", head->host, webroot,
                             strerror((int) -n));
         return n;
@@ -159,7 +159,8 @@ bool visitor_answer_challenge(Visitor *v, const HttpHead *head) {
 
         if (n < 0)
                 return false;
-        log_info("Answering an ACME challenge for %s", head->host);
+        if (log_kinds_admit(&v->shard->server->log_kinds, LOG_KIND_ACME))
+                log_info("Answering an ACME challenge for %s", head->host);
         out = buffer_get(&v->shard->worker->buffers);
         n = out ? answer_write_body(&a, "application/octet-stream", body, (size_t) n, out) : -ENOMEM;
         visitor_send(v, &a, out, n);

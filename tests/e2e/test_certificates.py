@@ -290,3 +290,29 @@ def test_a_visitor_ca_that_can_t_be_read_is_told(place):
     done = subprocess.run([PGROKD, "--dev", "--config", config, "--http-listen=127.0.0.1:0", "--https-listen=127.0.0.1:0",
                            "--tunnel-listen=127.0.0.1:0"], env=place.env, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode != 0 and "/nonexistent" in done.stderr
+
+
+def certificate_for(place, days):
+    """A server whose certificate ends in DAYS."""
+    cert, key, request = (place.folder / f"ending.{suffix}" for suffix in ("pem", "key", "csr"))
+    for words in (["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost",
+                   "-keyout", key, "-out", request],
+                  ["x509", "-req", "-in", request, "-signkey", key, "-days", str(days), "-out", cert]):
+        subprocess.run(["openssl", *words], check=True, capture_output=True, timeout=PATIENCE)
+    return cert, key
+
+
+@pytest.mark.parametrize("days, words", [(-1, "has expired on"), (5, "expires on"), (60, None)])
+def test_the_end_of_a_certificate_is_told_in_time(place, days, words):
+    cert, key = certificate_for(place, days)
+    server = place.server(f"--tls-certificate={cert}", f"--tls-key={key}")
+    told = f"The certificate in {cert} "
+    assert (told in server.log()) == bool(words) and (words or "") in server.log()
+
+
+def test_the_end_of_a_new_certificate_is_told_when_it_is_there(place):
+    cert, key = certificate_for(place, 60)
+    server = place.server(f"--tls-certificate={cert}", f"--tls-key={key}")
+    certificate_for(place, 5)
+    server.wait_log("Read the certificate")
+    server.wait_log(f"The certificate in {cert} expires on")
