@@ -12,6 +12,7 @@ test_packages=(libcmocka-dev python3-pytest python3-pytest-xdist curl openssl ne
         git jq iproute2 nginx haproxy chromium libnss3-tools wrk tmux)
 test_packages+=(chromium-driver python3-selenium)
 fuzz_packages=(clang)
+package_packages=(lintian piuparts)
 system_packages=(debhelper dpkg-dev fakeroot bash-completion systemd groff mandoc libcmocka-dev mmdebstrap
         systemd-container)
 

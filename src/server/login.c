@@ -163,7 +163,7 @@ static const char *login_enter(Login *l, User *user, SessionName session) {
 static void login_refuse(Login *l, int level, const char *why) {
         char peer[ADDRESS_TEXT_MAX];
 
-        if (log_kinds_admit(&l->server->log_kinds, LOG_KIND_LOGIN))
+        if (log_is_on(level) && log_kinds_admit(&l->server->log_kinds, LOG_KIND_LOGIN))
                 log_struct(level, LOG_FIELDS({ "PGROK_EVENT", "refused" }), "Refused a client from %s: %s",
                            address_format(&l->spec.peer, peer), why);
         l->why = strdup(why);
