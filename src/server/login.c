@@ -78,10 +78,16 @@ static void login_answer_refusal(Login *l, Shard *sh) {
                 gate_refuse(sh, TAKE_PTR(l->stream), TAKE_PTR(l->mux), &l->spec.peer, why, l->delay_usec);
 }
 
+/* The registry has told visitors of the session before it was there. */
+static void on_login_made(Worker *w, Mail *mail) {
+        server_retry_parked(w->userdata);
+        login_free(container_of(mail, Login, mail));
+}
+
 static void on_login_decided(Worker *w, Mail *mail) {
         Login *l = container_of(mail, Login, mail);
         Shard *sh = shard_of(w);
-        bool refused = !l->spec.user;
+        bool refused = !l->spec.user, made = false;
 
         if (login_attach(l, w) < 0 || sh->stopping)
                 l->stream = stream_free(l->stream);
@@ -93,10 +99,14 @@ static void on_login_decided(Worker *w, Mail *mail) {
                 l->mux = NULL;
                 l->spec.client_id = NULL;
                 l->spec.user = NULL;
+                made = true;
         }
         if (!refused && l->spec.client_id) /* main counts on a session that has not come to be */
                 logout_post(sh, &l->spec);
-        login_free(l);
+        if (made)
+                worker_post(l->server->main, &l->mail, on_login_made);
+        else
+                login_free(l);
 }
 
 /* ---- main ---- */

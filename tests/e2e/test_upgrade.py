@@ -173,7 +173,8 @@ def under_load(place, server, arguments):
     load.add("tcp", echoes(ssh, True))
     load.add("tcp kept", echoes(ssh, False))
     load.add("status", status_works(server))
-    wait_until(lambda: len(load.counts) == 7)
+    wait_until(lambda: load.faults or len(load.counts) == 7)
+    assert not load.faults, load.faults
     return load
 
 
