@@ -78,8 +78,14 @@ static int scan_time_unit(const char **s, uint64_t *ret_usec) {
                 const char *name;
                 uint64_t usec;
         } units[] = {
-                { "us", 1 },           { "ms", USEC_PER_MSEC },      { "min", 60 * USEC_PER_SEC },
-                { "s", USEC_PER_SEC }, { "h", 3600 * USEC_PER_SEC }, { "d", 86400 * USEC_PER_SEC },
+                { "us", 1 },
+                { "ms", USEC_PER_MSEC },
+                { "min", 60 * USEC_PER_SEC },
+                { "s", USEC_PER_SEC },
+                { "h", 3600 * USEC_PER_SEC },
+                { "d", 86400 * USEC_PER_SEC },
+                { "w", 7 * 86400 * USEC_PER_SEC },
+                { "y", 365 * 86400 * USEC_PER_SEC },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(units); i++) {

@@ -108,6 +108,9 @@ const ConfigKey tunnel_config_keys[] = {
         CONFIG_KEY("response_headers", CONFIG_STRING_LIST, TunnelConfig, response_headers,
                    .check = check_edit),
         CONFIG_KEY("forwarded", CONFIG_BOOL, TunnelConfig, forwarded),
+        CONFIG_KEY("hsts", CONFIG_TIME, TunnelConfig, hsts_usec, .min = USEC_PER_SEC,
+                   .max = TUNNEL_OPTIONS_HSTS_MAX * USEC_PER_SEC),
+        CONFIG_KEY("redirect_https", CONFIG_BOOL, TunnelConfig, redirect_https),
         CONFIG_KEY("proxy_protocol", CONFIG_STRING, TunnelConfig, proxy_protocol,
                    .check = check_proxy_protocol),
         CONFIG_KEY("health", CONFIG_STRING, TunnelConfig, health, .check = check_health),
@@ -217,6 +220,8 @@ static int fill_options(const TunnelConfig *t, TunnelOptions *o) {
         int r = add_networks(&o->allow, &t->allow);
 
         o->forwarded = t->forwarded;
+        o->hsts = t->hsts_usec / USEC_PER_SEC;
+        o->redirect_https = t->redirect_https;
         o->server_addr = t->proxy_protocol;
         if (r >= 0)
                 r = add_networks(&o->deny, &t->deny);
@@ -279,6 +284,9 @@ static void check_together(const TunnelConfig *t, ConfigFile *c) {
         if (for_http && !is_http)
                 config_file_fault(c, t->origin, "tunnel %s: only for proto http and https: %s", t->name,
                                   list ? list : "");
+        if (is_http && (t->hsts_usec > 0 || t->redirect_https) && !tunnel_config_has_proto(t, "https"))
+                config_file_fault(c, t->origin, "tunnel %s: hsts and redirect_https need proto https",
+                                  t->name);
         if ((t->subdomain || t->hostname) && !is_http)
                 config_file_fault(c, t->origin, "tunnel %s: subdomain and hostname need proto http or https",
                                   t->name);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "proto/access-log-line.h"
 
+#include "base/parse.h"
 #include "proto/date.h"
 
 #define ESCAPE_BYTES 4 /* \xNN */
@@ -68,6 +69,7 @@ size_t access_log_line_format(const AccessLogLine *l, char ret[static ACCESS_LOG
         p = put_quoted(p, l->referer, ACCESS_LOG_TEXT_BYTES_MAX);
         *p++ = ' ';
         p = put_quoted(p, l->user_agent, ACCESS_LOG_TEXT_BYTES_MAX);
-        *p++ = '\n';
+        p += sprintf(p, " %ju.%06ju\n", (uintmax_t) (l->duration_usec / USEC_PER_SEC),
+                     (uintmax_t) (l->duration_usec % USEC_PER_SEC));
         return (size_t) (p - ret);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A line of an access log in the combined format, which Apache and nginx write and everybody reads. */
+/* A line of an access log in the combined format, which Apache and nginx write and everybody reads, with how
+ * long the request took behind it, in seconds. */
 
 #include "proto/http-field.h"
 #include "proto/ip.h"
@@ -18,6 +19,7 @@ typedef struct AccessLogLine { /* empty texts are written as "-" */
         unsigned status;   /* of the response; 0: none, "-" */
         uint64_t n_bytes;  /* of its body as sent, chunk sizes included; 0 is "-" */
         HttpSlice referer, user_agent;
+        uint64_t duration_usec;
 } AccessLogLine;
 
 /* Writes the line with its line feed, without a NUL. Returns its length. Whatever a visitor sends stays

@@ -93,7 +93,7 @@ static Text text_begin(char buffer[static FORWARDED_BYTES_MAX], const HttpHead *
 }
 
 static void add_edit(Forwarded *f, const char *name, HttpSlice value) {
-        f->edits[f->n_edits++] = (HttpEdit) { .name = http_slice_of(name), .value = value };
+        f->edits[f->n_edits++] = (HttpEdit){ .name = http_slice_of(name), .value = value };
 }
 
 static int add_text(Forwarded *f, const char *name, const Text *t) {
@@ -118,14 +118,11 @@ static HttpSlice only_value(const HttpHead *request, const char *name) {
         return f && !http_head_find_next(request, name, f) ? f->value : (HttpSlice){};
 }
 
-static void add_proto(Forwarded *f, const HttpHead *believed) {
-        HttpSlice proto = only_value(believed, proto_name);
+bool forwarded_is_https(const ForwardedBy *by, const HttpHead *request) {
+        bool believed = cidr_list_contains(by->trusted, &by->peer);
+        HttpSlice proto = only_value(believed ? request : NULL, proto_name);
 
-        if (http_slice_is(proto, "https"))
-                f->https = true;
-        else if (http_slice_is(proto, "http"))
-                f->https = false;
-        add_edit(f, proto_name, http_slice_of(f->https ? "https" : "http"));
+        return http_slice_is(proto, "https") || (by->https && !http_slice_is(proto, "http"));
 }
 
 /* A visitor that names no host (HTTP/1.0) has none here either. */
@@ -163,12 +160,12 @@ int forwarded_init(Forwarded *f, const ForwardedBy *by, const HttpHead *request)
         int r;
 
         f->visitor = forwarded_visitor(&by->peer, by->trusted, request);
-        f->https = by->https;
+        f->https = forwarded_is_https(by, request);
         f->n_edits = 0;
         r = add_for(f, by, believed);
         if (r < 0)
                 return r;
-        add_proto(f, believed);
+        add_edit(f, proto_name, http_slice_of(f->https ? "https" : "http"));
         add_host(f, request, believed);
         if (by->standard)
                 return add_standard(f, by, request, believed);

@@ -31,6 +31,9 @@ typedef struct Forwarded {
  * PEER. An entry may have a port; one that is no address hides what stands left of it. */
 Ip forwarded_visitor(const Ip *peer, const CidrList *trusted, const HttpHead *request);
 
+/* The visitor's own connection is over TLS: so says the nearest trusted proxy, else BY. */
+bool forwarded_is_https(const ForwardedBy *by, const HttpHead *request);
+
 /* Fills F for a parsed request. Returns 0, or -ENOBUFS when a proxy's fields are longer than
  * FORWARDED_BYTES_MAX. */
 int forwarded_init(Forwarded *f, const ForwardedBy *by, const HttpHead *request);

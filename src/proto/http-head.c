@@ -325,6 +325,17 @@ ssize_t http_head_parse_response(HttpHead *ret, const char *data, size_t n, size
         return status == 0 ? (ssize_t) extent.head : status_to_errno(status);
 }
 
+HttpSlice http_head_path(const HttpHead *request) {
+        const char *start = request->target.data, *end = start + request->target.length;
+        const char *host = request->host_header.data;
+
+        if (*start == '/')
+                return request->target;
+        if (host >= start && host < end) /* inside an absolute one */
+                return http_slice(host + request->host_header.length, end);
+        return http_slice(end, end);
+}
+
 bool http_method_is(const HttpHead *request, const char *method) {
         return slice_equal(request->method, method);
 }

@@ -57,6 +57,9 @@ ssize_t http_head_parse(HttpHead *ret, const char *data, size_t n, size_t limit,
  * asks for it, as is everything above that has a meaning in a response. */
 ssize_t http_head_parse_response(HttpHead *ret, const char *data, size_t n, size_t limit);
 
+/* What of the target stands behind the host: a path and a query, or "". */
+HttpSlice http_head_path(const HttpHead *request);
+
 /* METHOD is in capitals, as methods are. */
 bool http_method_is(const HttpHead *request, const char *method);
 

@@ -15,6 +15,7 @@ typedef enum OptionKind {
         OPTION_TEXT,     /* char*, owned */
         OPTION_TEXTS,    /* ConfigList; a list of strings */
         OPTION_FLAG,     /* bool */
+        OPTION_SECONDS,  /* uint64_t, up to TUNNEL_OPTIONS_HSTS_MAX */
 } OptionKind;
 
 typedef const char *(*OptionCheckFn)(const char *value); /* NULL: it is right */
@@ -44,6 +45,8 @@ static const Option options[] = {
         OPTION("ServerAddr", server_addr, SERVER_ADDR, FLAG, NULL, "true or false"),
         OPTION("HttpAuth", http_auth, HTTP_AUTH, TEXTS, http_user_check,
                "a list of up to 64 of USER:PASSWORD or USER:HASH"),
+        OPTION("Hsts", hsts, HSTS, SECONDS, NULL, "a number of seconds, up to ten years"),
+        OPTION("RedirectHttps", redirect_https, REDIRECT_HTTPS, FLAG, NULL, "true or false"),
 };
 
 static void *field_of(TunnelOptions *o, const Option *option) {
@@ -93,7 +96,7 @@ static void option_done(const Option *option, void *field) {
         case OPTION_TEXTS:
                 config_list_done(field);
                 break;
-        case OPTION_FLAG:
+        default:
                 break;
         }
 }
@@ -170,6 +173,15 @@ static int read_text(json_object *value, OptionCheckFn check, char **text) {
         return s && !check(s) ? str_replace(text, s) : -EINVAL;
 }
 
+static int read_seconds(json_object *value, uint64_t *seconds) {
+        int64_t n = json_object_is_type(value, json_type_int) ? json_object_get_int64(value) : -1;
+
+        if (n < 0 || n > TUNNEL_OPTIONS_HSTS_MAX)
+                return -EINVAL;
+        *seconds = (uint64_t) n;
+        return 0;
+}
+
 static int read_option(const Option *option, json_object *value, void *field) {
         switch (option->kind) {
         case OPTION_NETWORKS:
@@ -180,6 +192,8 @@ static int read_option(const Option *option, json_object *value, void *field) {
                 return read_text(value, option->check, field);
         case OPTION_TEXTS:
                 return read_strings(value, TUNNEL_OPTIONS_USERS_MAX, field, option->check, add_text);
+        case OPTION_SECONDS:
+                return read_seconds(value, field);
         case OPTION_FLAG:
                 if (!json_object_is_type(value, json_type_boolean))
                         return -EINVAL;
@@ -253,6 +267,8 @@ static bool option_is_set(const Option *option, const void *field) {
                 return ((const ConfigList *) field)->n > 0;
         case OPTION_FLAG:
                 return *(const bool *) field;
+        case OPTION_SECONDS:
+                return *(const uint64_t *) field > 0;
         }
         return false;
 }
@@ -309,6 +325,8 @@ static json_object *write_option(const Option *option, const void *field) {
                 return json_object_new_string(*(char *const *) field);
         case OPTION_FLAG:
                 return json_object_new_boolean(true);
+        case OPTION_SECONDS:
+                return json_object_new_int64((int64_t) * (const uint64_t *) field);
         case OPTION_EDITS:
                 value = json_object_new_object();
                 r = value ? write_edits(value, field) : -ENOMEM;

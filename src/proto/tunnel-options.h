@@ -7,7 +7,7 @@
  *
  *   {"Allow":["192.0.2.0/24"],"Deny":["192.0.2.7"],"HostHeader":"localhost:3000","Forwarded":true,
  *    "RequestHeaders":{"Set":{"X-Team":"blue"},"Remove":["Cookie"]},"ResponseHeaders":{…},
- *    "HttpAuth":["user:password","other:$2y$…"],"ServerAddr":true} */
+ *    "HttpAuth":["user:password","other:$2y$…"],"ServerAddr":true,"Hsts":31536000,"RedirectHttps":true} */
 
 #include <stdatomic.h>
 
@@ -20,6 +20,7 @@
 #define TUNNEL_OPTIONS_BYTES_MAX (12 * 1024)
 #define TUNNEL_OPTIONS_NETWORKS_MAX 256 /* of each list */
 #define TUNNEL_OPTIONS_USERS_MAX 64
+#define TUNNEL_OPTIONS_HSTS_MAX (10 * 365 * 86400) /* seconds */
 
 /* Zeroed: nothing is wanted. Whoever shares it doesn't change it. */
 typedef struct TunnelOptions {
@@ -30,6 +31,9 @@ typedef struct TunnelOptions {
         bool forwarded;       /* the service gets Forwarded (RFC 7239) */
         bool server_addr;     /* StartProxy says to which address the visitor has connected */
         ConfigList http_auth; /* who may come, each as of http_user_check() */
+        uint64_t hsts;        /* for how many seconds browsers are to come over https only (RFC 6797); 0: they
+                                 aren't told */
+        bool redirect_https;  /* who comes over http is sent to https */
         atomic_uint n_refs;
 } TunnelOptions;
 
@@ -43,6 +47,8 @@ typedef enum TunnelOption {
         TUNNEL_OPTION_FORWARDED = 1 << 5,
         TUNNEL_OPTION_SERVER_ADDR = 1 << 6,
         TUNNEL_OPTION_HTTP_AUTH = 1 << 7,
+        TUNNEL_OPTION_HSTS = 1 << 8,
+        TUNNEL_OPTION_REDIRECT_HTTPS = 1 << 9,
 } TunnelOption;
 
 /* With one reference and nothing set, or NULL when memory is out. */

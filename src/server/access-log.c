@@ -156,6 +156,7 @@ void access_log_write(AccessLog *l, AccessEntry *entry, unsigned status, uint64_
                 return;
         entry->line.status = status;
         entry->line.n_bytes = n_bytes;
+        entry->line.duration_usec = duration_usec;
         if (l->target == TARGET_FILE)
                 write_line(l, &entry->line);
         else if (l->target == TARGET_JOURNAL)

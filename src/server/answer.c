@@ -17,13 +17,19 @@ ssize_t answer_write(const Answer *a, const ErrorPages *pages, Buffer *out) {
 ssize_t answer_write_body(const Answer *a, const char *type, const void *body, size_t n, Buffer *out) {
         const char *phrase = http_status_phrase(a->page.status);
         size_t room = buffer_room(out);
+        char hsts[64] = "";
+        int k;
+
+        if (a->hsts_sec > 0)
+                snprintf(hsts, sizeof(hsts), "Strict-Transport-Security: max-age=%ju\r\n",
+                         (uintmax_t) a->hsts_sec);
         /* Names change hands: what is true of one today isn't to be remembered. */
-        int k = snprintf(
+        k = snprintf(
                 (char*) buffer_tail(out), room,
                 "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
-                "%s%s\r\n",
+                "%s%s%s\r\n",
                 a->page.status, phrase ? phrase : "Error", type, n, a->keep ? "" : "Connection: close\r\n",
-                a->fields);
+                hsts, a->fields);
 
         if (k < 0 || (size_t) k >= room)
                 return -ENOBUFS;

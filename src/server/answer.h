@@ -9,6 +9,7 @@
 typedef struct Answer { /* all borrowed */
         ErrorPage page;
         const char *fields; /* more header lines, each with CRLF, or "" */
+        uint64_t hsts_sec;  /* for so long a browser is to come over https only; 0: it isn't told */
         bool head_only;     /* the request was HEAD */
         bool keep;          /* another one may follow on the connection */
 } Answer;

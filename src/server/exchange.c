@@ -159,19 +159,43 @@ static int64_t judge_request(Exchange *x, const char *data, size_t n, Buffer *in
 
 /* ---- responses ---- */
 
-static int write_response(const HttpHead *head, const char *connection, const HeaderEdits *edits,
-                          Buffer *out) {
-        HttpRewrite rewrite = {
-                .connection = connection,
-                .edits = edits ? edits->items : NULL,
-                .n_edits = edits ? edits->n : 0,
-        };
-        ssize_t k = http_rewrite_response(head, &rewrite, (char*) buffer_tail(out), buffer_room(out));
+static int write_response(const HttpHead *head, const HttpRewrite *rewrite, Buffer *out) {
+        ssize_t k = http_rewrite_response(head, rewrite, (char*) buffer_tail(out), buffer_room(out));
 
         if (k < 0)
                 return (int) k;
         buffer_produce(out, (size_t) k);
         return 0;
+}
+
+/* The tunnel's owner wants HSTS in place of what else may stand there. */
+static size_t collect_response_edits(const HeaderEdits *wanted, const char *hsts,
+                                     HttpEdit ret[static HTTP_EDITS_MAX]) {
+        const HttpSlice name = http_slice_of("Strict-Transport-Security");
+        size_t n = 0;
+
+        for (size_t i = 0; i < wanted->n; i++)
+                if (!http_name_resembles(wanted->items[i].name, name))
+                        ret[n++] = wanted->items[i];
+        ret[n++] = (HttpEdit) { name, http_slice_of(hsts) };
+        return n;
+}
+
+static int write_final_response(const Exchange *x, const HttpHead *head, Buffer *out) {
+        HttpRewrite rewrite = { .connection = http_response_connection(&x->request, head, x->keep_open) };
+        char hsts[sizeof("max-age=18446744073709551615")];
+        HttpEdit edits[HTTP_EDITS_MAX];
+
+        if (x->options) {
+                rewrite.edits = x->options->response_headers.items;
+                rewrite.n_edits = x->options->response_headers.n;
+        }
+        if (x->options && x->options->hsts > 0 && x->is_https) {
+                snprintf(hsts, sizeof(hsts), "max-age=%ju", (uintmax_t) x->options->hsts);
+                rewrite.edits = edits;
+                rewrite.n_edits = collect_response_edits(&x->options->response_headers, hsts, edits);
+        }
+        return write_response(head, &rewrite, out);
 }
 
 /* Returns 0, or an error: it is none that may be passed on. */
@@ -185,8 +209,7 @@ static int exchange_answer(Exchange *x, const HttpHead *head, Buffer *out) {
         x->leg_goes_on = http_response_keeps_open(head, kind);
         x->keep_open = x->request.may_keep_open && kind != HTTP_BODY_UNTIL_CLOSE && !x->has_visitor_ended &&
                        (!x->awaits_continue || x->is_request_done) && !*x->is_stopping;
-        r = write_response(head, http_response_connection(&x->request, head, x->keep_open),
-                           x->options ? &x->options->response_headers : NULL, out);
+        r = write_final_response(x, head, out);
         if (r < 0)
                 return r;
         x->status = head->status;
@@ -202,7 +225,7 @@ static int exchange_answer(Exchange *x, const HttpHead *head, Buffer *out) {
 static int exchange_pass_interim(Exchange *x, const HttpHead *head, Buffer *out) {
         if (head->status == 100)
                 x->awaits_continue = false;
-        return x->request.is_1_0 ? 0 : write_response(head, NULL, NULL, out);
+        return x->request.is_1_0 ? 0 : write_response(head, &(const HttpRewrite){}, out);
 }
 
 static int64_t judge_response_head(Exchange *x, const char *data, size_t n, Buffer *instead,

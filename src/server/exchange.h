@@ -61,6 +61,7 @@ struct Exchange {
         const bool *is_stopping;      /* borrowed: no request is to follow */
         ForwardedBy by;               /* how the visitor has come */
         const TunnelOptions *options; /* borrowed: what heads are to be like; or NULL */
+        bool is_https;                /* the visitor's own connection is */
         bool half_close;              /* the leg keeps the directions apart */
         bool leg_is_used;             /* for an earlier request */
         bool leg_goes_on;             /* another request may follow on it */

@@ -65,6 +65,8 @@ VisitorAccess visitor_judge(const Visitor *v, const HttpHead *head, const Tunnel
         who = visitor_ip(v, head);
         if (!tunnel_options_admit(t->options, &who))
                 return VISITOR_DENIED;
+        if (t->options && t->options->redirect_https && !v->is_https)
+                return VISITOR_PLAIN; /* before a password is asked for */
         return t->users ? judge_password(v, head, t, &who) : VISITOR_GRANTED;
 }
 
@@ -105,6 +107,9 @@ void visitor_refuse_access(Visitor *v, const HttpHead *head, VisitorAccess acces
         case VISITOR_DENIED:
                 visitor_log_denial(v, &who, "403", "allow and deny keep its address out");
                 visitor_refuse(v, 403, "", "This is not open to you");
+                break;
+        case VISITOR_PLAIN:
+                visitor_redirect(v, head);
                 break;
         case VISITOR_WRONG:
                 visitor_log_denial(v, &who, "401", "its user or password is wrong");

@@ -74,6 +74,10 @@ static bool visitor_may_go_on(const Visitor *v) {
         return v->may_keep && !v->shard->stopping;
 }
 
+static uint64_t visitor_hsts(const Visitor *v) {
+        return v->is_https && v->tunnel && v->tunnel->options ? v->tunnel->options->hsts : 0;
+}
+
 void visitor_refuse(Visitor *v, unsigned status, const char *fields, const char *text) {
         Buffer *out = buffer_get(&v->shard->worker->buffers);
         HttpHead head;
@@ -83,6 +87,7 @@ void visitor_refuse(Visitor *v, unsigned status, const char *fields, const char 
                           .host = visitor_host(v, &head),
                           .html = v->wants_html },
                 .fields = fields,
+                .hsts_sec = visitor_hsts(v),
                 .head_only = v->head_only,
                 .keep = visitor_may_go_on(v),
         };
@@ -112,6 +117,28 @@ void visitor_refuse_unknown(Visitor *v, const HttpHead *head) {
                 str_format("Tunnel %.*s not found", (int) head->host_header.length, head->host_header.data);
 
         visitor_refuse(v, 404, "", text ? text : "Tunnel not found");
+}
+
+/* The port of a proxy in front, which has ended TLS, is https' own. */
+static unsigned visitor_https_port(const Visitor *v) {
+        const Snapshot *s = v->shard->snapshot;
+        const Address *https = snapshot_address(s, LISTEN_HTTPS);
+        Ip peer = address_ip(&v->peer);
+
+        return https && !cidr_list_contains(&s->config->proxies, &peer) ? address_port(https) : 443;
+}
+
+void visitor_redirect(Visitor *v, const HttpHead *head) {
+        HttpSlice path = http_head_path(head);
+        unsigned port = visitor_https_port(v);
+        _cleanup_free_ char *fields = NULL;
+        char colon_port[sizeof(":65535")] = "";
+
+        if (port != 443)
+                snprintf(colon_port, sizeof(colon_port), ":%u", port);
+        fields = str_format("Location: https://%s%s%.*s\r\n", head->host, colon_port, (int) path.length,
+                            path.data);
+        visitor_refuse(v, 308, fields ? fields : "", "This is to be had over https");
 }
 
 /* It isn't known either whether this one is HEAD, and what it accepts. */

@@ -189,20 +189,33 @@ static Visitor *visitor_of(Exchange *x) {
         return container_of(x, Visitor, exchange);
 }
 
+static ForwardedBy visitor_came_by(const Visitor *v) {
+        return (ForwardedBy) {
+                .peer = address_ip(&v->peer),
+                .https = v->protocol == TUNNEL_HTTPS,
+                .trusted = &v->shard->snapshot->config->proxies,
+        };
+}
+
+/* What an answer of ours to it would be like. */
+static void visitor_note_form(Visitor *v, const HttpHead *head) {
+        const ForwardedBy by = visitor_came_by(v);
+
+        v->head_only = http_method_is(head, "HEAD");
+        v->wants_html = http_prefers_html(head);
+        v->is_https = forwarded_is_https(&by, head);
+}
+
 static bool visitor_may_pass(Exchange *x, const HttpHead *head) {
         Visitor *v = visitor_of(x);
         SessionName session;
         Tunnel *t = NULL;
         bool may;
 
-        x->by = (ForwardedBy) {
-                .peer = address_ip(&v->peer),
-                .https = v->protocol == TUNNEL_HTTPS,
-                .standard = v->tunnel->options && v->tunnel->options->forwarded,
-                .trusted = &v->shard->snapshot->config->proxies,
-        };
-        v->head_only = http_method_is(head, "HEAD");
-        v->wants_html = http_prefers_html(head);
+        visitor_note_form(v, head);
+        x->by = visitor_came_by(v);
+        x->by.standard = v->tunnel->options && v->tunnel->options->forwarded;
+        x->is_https = v->is_https;
         if (v->is_routed) {
                 v->is_routed = false;
                 return true;
@@ -405,8 +418,7 @@ static void visitor_on_head(Visitor *v, const HttpHead *head) {
         HttpExchange request = http_exchange(head);
 
         visitor_note_request(v, head);
-        v->head_only = request.is_head;
-        v->wants_html = http_prefers_html(head);
+        visitor_note_form(v, head);
         v->may_keep = request.may_keep_open && !request.is_1_0 && !v->asked &&
                       http_request_body(head) == HTTP_BODY_NONE;
         if (v->crowded) {
@@ -440,7 +452,7 @@ static const char *explain_status(unsigned status) {
 void visitor_look_up_host(Visitor *v) {
         unsigned status = 400;
         HttpHead head;
-        ssize_t k = http_head_parse(&head, (const char *) buffer_head(v->head), buffer_length(v->head),
+        ssize_t k = http_head_parse(&head, (const char*) buffer_head(v->head), buffer_length(v->head),
                                     v->shard->snapshot->config->head_bytes, &status);
 
         if (k == -EAGAIN) {

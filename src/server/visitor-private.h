@@ -55,6 +55,7 @@ struct Visitor {
         size_t n_head;       /* bytes of `head' that are the request's head, once that is known */
         bool head_only;      /* that request is HEAD */
         bool wants_html;     /* its answer, if that is ours */
+        bool is_https;       /* the visitor's own connection is, as far as is known */
         bool may_keep;       /* behind an answer of ours to it another request may follow */
         bool is_kept;        /* it has had an answer */
         AccessEntry *entry;  /* owned: for the access log, of a request that isn't answered, or NULL */
@@ -134,6 +135,9 @@ void visitor_refuse_failing(Visitor *v); /* of its tunnel the client says so */
 void visitor_refuse_crowd(Visitor *v);
 void visitor_refuse_unknown(Visitor *v, const HttpHead *head);
 
+/* Sends it to the same place over https. */
+void visitor_redirect(Visitor *v, const HttpHead *request);
+
 /* The same, and no request is understood behind this one. */
 void visitor_refuse_last(Visitor *v, unsigned status, const char *text);
 
@@ -149,6 +153,7 @@ typedef enum VisitorAccess {
         VISITOR_GRANTED,
         VISITOR_UNPROVED, /* it has shown no certificate */
         VISITOR_DENIED,  /* its address */
+        VISITOR_PLAIN,   /* it has to come over https */
         VISITOR_UNASKED, /* it shows no password */
         VISITOR_WRONG,   /* its password */
         VISITOR_LIMITED, /* too many of them */

@@ -131,6 +131,8 @@ static void test_times_have_units_and_add_up(void **state) {
                 { "7min", 0, 420 * USEC_PER_SEC },
                 { "7h", 0, 25200 * USEC_PER_SEC },
                 { "7d", 0, 604800 * USEC_PER_SEC },
+                { "1w", 0, 604800 * USEC_PER_SEC },
+                { "2y", 0, 730 * 86400 * USEC_PER_SEC },
                 { "1min 30s", 0, 90 * USEC_PER_SEC },
                 { "1min30s", 0, 90 * USEC_PER_SEC },
                 { "  1 min\t30 s ", 0, 90 * USEC_PER_SEC },

@@ -120,13 +120,14 @@ static void test_what_the_server_is_to_do_is_put_together(void **state) {
                 f, "a.conf",
                 "tunnels: { a: { local = \"3000\"; http_auth = [ \"u:p\", \"v:q\" ]; allow = \"10.0.0.0/8\"; "
                 "deny = [ \"10.1.2.3\" ]; host_header = \"rewrite\"; forwarded = true; "
-                "request_headers = [ \"X-Team: blue\", \"-Cookie\" ]; proxy_protocol = \"v2\"; }; };");
+                "request_headers = [ \"X-Team: blue\", \"-Cookie\" ]; proxy_protocol = \"v2\"; "
+                "hsts = \"1y\"; redirect_https = true; }; };");
         load(f);
         assert_string_equal(f->config->tunnels[0]->options_text,
                             "{\"Allow\":[\"10.0.0.0/8\"],\"Deny\":[\"10.1.2.3\"],"
                             "\"RequestHeaders\":{\"Set\":{\"X-Team\":\"blue\"},\"Remove\":[\"Cookie\"]},"
                             "\"HostHeader\":\"localhost:3000\",\"Forwarded\":true,\"ServerAddr\":true,"
-                            "\"HttpAuth\":[\"u:p\",\"v:q\"]}");
+                            "\"HttpAuth\":[\"u:p\",\"v:q\"],\"Hsts\":31536000,\"RedirectHttps\":true}");
         assert_null(tunnel_config_plain_auth(f->config->tunnels[0]));
 }
 
@@ -165,6 +166,16 @@ static void test_headers_are_for_http(void **state) {
                 "tunnels: { a: { proto = \"tcp\"; local = \"1\"; forwarded = true; host_header = \"rewrite\"; "
                 "}; };");
         assert_refused(*state, "tunnel a: only for proto http and https: host_header, forwarded");
+}
+
+static void test_https_must_be_there_to_be_asked_for(void **state) {
+        write_file(*state, "a.conf", "tunnels: { a: { proto = \"http\"; local = \"1\"; redirect_https = true; }; };");
+        assert_refused(*state, "tunnel a: hsts and redirect_https need proto https");
+}
+
+static void test_hsts_has_bounds(void **state) {
+        write_file(*state, "a.conf", "tunnels: { a: { local = \"1\"; hsts = \"11y\"; }; };");
+        assert_refused(*state, "hsts must be from 1s to 3650d");
 }
 
 static void test_a_port_without_tcp_is_refused(void **state) {
@@ -394,6 +405,10 @@ int main(void) {
                 TEST(test_a_header_twice_is_refused),
                 TEST(test_options_that_are_too_long_are_refused),
                 TEST(test_headers_are_for_http),
+                TEST(test_https_must_be_there_to_be_asked_for),
+                TEST(test_hsts_has_bounds),
+                TEST(test_https_must_be_there_to_be_asked_for),
+                TEST(test_hsts_has_bounds),
                 TEST(test_a_port_without_tcp_is_refused),
                 TEST(test_an_unknown_transport_is_refused),
                 TEST(test_a_pin_is_checked),

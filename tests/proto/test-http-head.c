@@ -480,6 +480,29 @@ static void test_the_number_of_fields_is_limited(void **state) {
         assert_int_equal(status, 431);
 }
 
+static void test_paths_follow_the_host(void **state) {
+        static const struct {
+                const char *head, *path;
+        } cases[] = {
+                { "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "/" },
+                { "GET /a?b HTTP/1.1\r\nHost: a\r\n\r\n", "/a?b" },
+                { "GET //b/ HTTP/1.1\r\nHost: a\r\n\r\n", "//b/" },
+                { "GET http://a:80/b?c HTTP/1.1\r\nHost: a:80\r\n\r\n", "/b?c" },
+                { "GET http://a?c HTTP/1.1\r\nHost: a\r\n\r\n", "?c" },
+                { "GET http://a HTTP/1.1\r\nHost: a\r\n\r\n", "" },
+                { "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "" },
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                unsigned status;
+
+                assert_true(http_head_parse(&head, cases[i].head, strlen(cases[i].head), HTTP_HEAD_BYTES_MAX, &status) > 0);
+                if (!http_slice_is(http_head_path(&head), cases[i].path))
+                        fail_msg("%s", cases[i].head);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_request_is_taken_apart),
@@ -503,6 +526,7 @@ int main(void) {
                 cmocka_unit_test(test_the_limit_bounds_the_head),
                 cmocka_unit_test(test_an_endless_request_line_is_414_and_an_endless_field_431),
                 cmocka_unit_test(test_the_number_of_fields_is_limited),
+                cmocka_unit_test(test_paths_follow_the_host),
         };
 
         return cmocka_run_group_tests_name("proto/http-head", tests, NULL, NULL);

@@ -12,7 +12,8 @@
         "\"RequestHeaders\":{\"Set\":{\"X-Team\":\"blue\"},\"Remove\":[\"Cookie\"]},"      \
         "\"ResponseHeaders\":{\"Remove\":[\"Server\"]},\"HostHeader\":\"localhost:3000\"," \
         "\"Forwarded\":true,\"ServerAddr\":true,\"HttpAuth\":[\"u:p\",\"v:$6$salt$"        \
-        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"]}"
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"],"          \
+        "\"Hsts\":31536000,\"RedirectHttps\":true}"
 
 static TunnelOptions *decode(const char *text) {
         _cleanup_free_ char *why = NULL;
@@ -33,6 +34,8 @@ static void test_what_is_read_is_written_alike(void **state) {
         assert_string_equal(o->host_header, "localhost:3000");
         assert_true(o->forwarded && o->server_addr);
         assert_string_equal(o->http_auth.items[0], "u:p");
+        assert_int_equal(o->hsts, 31536000);
+        assert_true(o->redirect_https);
         assert_int_equal(tunnel_options_encode(o, &text), 0);
         assert_string_equal(text, ALL);
 }
@@ -75,6 +78,12 @@ static void test_what_is_wrong_is_refused_with_its_name(void **state) {
                 { "{\"HostHeader\":\"\"}", "HostHeader" },
                 { "{\"Forwarded\":1}", "Forwarded" },
                 { "{\"HttpAuth\":[\"nobody\"]}", "HttpAuth" },
+                { "{\"Hsts\":-1}", "Hsts" },
+                { "{\"Hsts\":315360001}", "Hsts" },
+                { "{\"Hsts\":1.5}", "Hsts" },
+                { "{\"Hsts\":\"1y\"}", "Hsts" },
+                { "{\"Hsts\":99999999999999999999}", "Hsts" },
+                { "{\"RedirectHttps\":0}", "RedirectHttps" },
                 { "{\"HttpAuth\":[\"u:p\\n\"]}", "HttpAuth" },
                 { "{\"HttpAuth\":\"u:p\"}", "HttpAuth" },
                 { "{\"RequestHeaders\":[\"X-A: b\"]}", "RequestHeaders" },
@@ -162,7 +171,8 @@ static void test_what_is_not_echoed_is_missing(void **state) {
         assert_int_equal(tunnel_options_missing(all, same), 0);
         assert_int_equal(tunnel_options_missing(NULL, same), 0);
         assert_int_equal(tunnel_options_missing(part, all), TUNNEL_OPTION_ALLOW);
-        assert_string_equal(list, "allow, response_headers, host_header, forwarded, server_addr, http_auth");
+        assert_string_equal(list, "allow, response_headers, host_header, forwarded, server_addr, http_auth, "
+                                  "hsts, redirect_https");
 }
 
 static bool admits(const TunnelOptions *o, const char *address) {
