@@ -18,6 +18,7 @@ typedef enum OptionId {
         OPTION_LOG_LEVEL,
         OPTION_OUTPUT,
         OPTION_SOCKET,
+        OPTION_TLS,
         OPTION_VERSION,
         OPTION_SETTING, /* and up: an index into `settings` */
 } OptionId;
@@ -67,6 +68,7 @@ static const struct option own_options[] = {
         { "log-level", required_argument, NULL, OPTION_LOG_LEVEL },
         { "output", required_argument, NULL, OPTION_OUTPUT },
         { "socket", required_argument, NULL, OPTION_SOCKET },
+        { "tls", no_argument, NULL, OPTION_TLS },
         { "version", no_argument, NULL, OPTION_VERSION },
         { "help", no_argument, NULL, 'h' },
 };
@@ -152,6 +154,8 @@ static int take_option(Options *o, int id, const char *value) {
                 return take_output(o, value);
         case OPTION_SOCKET:
                 o->socket = value;
+                return 0;
+        case OPTION_TLS: /* of jerson/pgrok, where it is a choice */
                 return 0;
         case OPTION_VERSION:
                 o->command = COMMAND_VERSION;

@@ -41,6 +41,7 @@ static const struct {
         { "tunnelAddr", "server.tunnel_listen" },
         { "tlsCrt", "server.tls.certificate" },
         { "tlsKey", "server.tls.key" },
+        { "tlsClientCA", "server.tls.visitor_ca" },
         { "tunnelTLSClientCA", "server.tls.client_ca" },
 };
 

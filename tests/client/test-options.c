@@ -65,7 +65,7 @@ static void test_spellings_of_the_go_programs(void **state _unused_) {
 
         assert_int_equal(
                 parse("pgrok -subdomain=test -hostname h.example -httpauth u:p -authtoken t -proto=http "
-                      "-serveraddr s:1 -log stdout -log-level=DEBUG 80",
+                      "-serveraddr s:1 -tls -log stdout -log-level=DEBUG 80",
                       &o),
                 0);
         assert_string_equal(find(o.tunnel, o.n_tunnel, "subdomain"), "test");
