@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A machine of its own for a test that types what the documentation says: namespaces in which all ports are free,
-with its own /etc, /run and /var/lib, where the programs are installed and the names of the examples lead to it. What
-it has no systemd, certification authority or firewall for is done by the stand-ins, which say what they do instead."""
+with its own /etc, /run, /var/lib and /usr/share/doc, where the programs are installed and the names of the examples
+lead to it. What it has no systemd, certification authority or firewall for is done by the stand-ins, which say what
+they do instead."""
 
 import os
 import re
@@ -16,9 +17,10 @@ HOSTS = """127.0.0.1 localhost tunnel.example.com blog.tunnel.example.com demo.t
 127.0.0.1 test.tunnel.example.com tunnel.example.org
 """
 
-SET_UP = """
+SET_UP = r"""
 ip link set lo up && mount --bind "$1/etc" /etc && mount -t tmpfs none /run && mount -t tmpfs none /var/lib &&
-echo ready && exec cat
+mount -t tmpfs none /usr/share/doc && mkdir -p /usr/share/doc/pgrok/examples && cp "$2"/doc/* "$2"/etc/*.conf \
+        /usr/share/doc/pgrok/examples && echo ready && exec cat
 """
 
 STAND_INS = {
@@ -79,7 +81,7 @@ class Machine:
         self._make_programs()
         self.env = {**{k: v for k, v in place.env.items() if not k.startswith("XDG_") and k != "RUNTIME_DIRECTORY"},
                     "HOME": str(self.home), "PATH": f"{self.folder}/bin:{os.environ['PATH']}:/usr/sbin:/sbin"}
-        self.keeper = subprocess.Popen(["unshare", "-rnm", "--", "sh", "-c", SET_UP, "sh", self.folder],
+        self.keeper = subprocess.Popen(["unshare", "-rnm", "--", "sh", "-c", SET_UP, "sh", self.folder, TOP],
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self.env)
         assert self.keeper.stdout.readline() == b"ready\n", "namespaces can't be made here"
         place.keep(self)

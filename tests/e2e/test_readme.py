@@ -93,8 +93,9 @@ WALKS = {
         ("ufw allow proto tcp to any port 80,443,4443,20000:29999", Elsewhere("there is no firewall")),
         ("cat >/etc/pgrok/domain.conf <<'EOF'", Ends()),
         ("systemctl enable --now pgrokd", Ends()),
-        ("cat >/etc/pgrok/deploy <<'EOF'", Ends()),
-        ("chmod 755 /etc/pgrok/deploy", Ends()),
+        ("apt-get install -y certbot", Elsewhere("a stand-in is there")),
+        ("install -d -m 750 -g pgrok /etc/pgrok/tls", Ends()),
+        ("install -m 755 /usr/share/doc/pgrok/examples/certbot-deploy-hook /etc/pgrok/deploy", Ends()),
         ("certbot certonly --manual --preferred-challenges dns -d tunnel.example.com -d '*.tunnel.example.com' \\",
          Ends()),
         ("mkdir -p /var/lib/acme", Ends()),
@@ -178,7 +179,7 @@ NO_COMMANDS = r"""
     server_addr: | serverAddr | \[client.services |         # of others
     alice\ sha256:HEX | alice\ sha256:4 |                     # token files: tried below
     \{" | CONNECT\ /_ |                                     # messages
-    \[Socket\] | \#!/bin/sh                                 # files: the second is written before it is named
+    \[(Socket|Service)\] | \#!/bin/sh                                 # files: the second is written before it is named
 """
 
 
