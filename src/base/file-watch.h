@@ -2,8 +2,9 @@
 #pragma once
 
 /* Notices that a file has another version, by looking at it from time to time: also when it was renamed into
- * its place, or lies behind a symlink. */
+ * its place, or lies behind a symlink. Of a folder, that any file in it has. */
 
+#include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -15,6 +16,7 @@ typedef struct FileStamp {
         ino_t inode; /* 0: there is no file */
         off_t size;
         struct timespec modified, changed;
+        uint64_t inside; /* of a folder: all that is in it, in any order */
 } FileStamp;
 
 /* Embedded; zeroed: a file that isn't there. */

@@ -3,11 +3,13 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <gnutls/crypto.h>
 #include <gnutls/x509.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/str.h"
+#include "net/certificate-folder.h"
 
 /* TLS 1.2 and 1.3 with authenticated encryption only. AES-128-GCM comes first: it is the fastest by far where
  * the CPU has AES, and as strong as the handshakes around it. For the same reason X25519 does, where the peer
@@ -20,11 +22,13 @@
 
 #define PEER_NAME_MAX 255
 #define PEER_CHAIN_MAX 8
+#define TICKET_KEY_BYTES 64 /* what GnuTLS takes: as much as SHA-512 gives */
 
 struct TlsServer {
         atomic_uint n_refs;
         gnutls_priority_t priority;                   /* owned */
         gnutls_certificate_credentials_t credentials; /* owned; NULL with a select function */
+        CertificateFolder *folder;                    /* owned, or NULL: asked before these */
         gnutls_datum_t ticket_key; /* owned; of this server alone, so no other's ticket opens it */
         bool requires_client;
         gnutls_x509_trust_list_t
@@ -48,38 +52,6 @@ struct TlsClient {
         gnutls_group_t group;                         /* of the key exchange with that host */
 };
 
-int tls_errno(int gnutls_error) {
-        if (gnutls_error >= 0)
-                return 0;
-        switch (gnutls_error) {
-        case GNUTLS_E_AGAIN:
-        case GNUTLS_E_INTERRUPTED:
-                return -EAGAIN;
-        case GNUTLS_E_MEMORY_ERROR:
-                return -ENOMEM;
-        case GNUTLS_E_FILE_ERROR:
-                return -ENOENT;
-        case GNUTLS_E_CERTIFICATE_ERROR:
-        case GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR:
-                return -EKEYREJECTED;
-        case GNUTLS_E_NO_APPLICATION_PROTOCOL:
-                return -EPROTONOSUPPORT;
-        case GNUTLS_E_PULL_ERROR:
-        case GNUTLS_E_PUSH_ERROR:
-                return -ECONNRESET;
-        case GNUTLS_E_PREMATURE_TERMINATION:
-                return -ECONNABORTED;
-        default:
-                return -EPROTO;
-        }
-}
-
-static int fail(int gnutls_error, char **ret_why, const char *what, const char *file) {
-        if (ret_why)
-                *ret_why = str_format("%s %s: %s", what, file, gnutls_strerror(gnutls_error));
-        return tls_errno(gnutls_error);
-}
-
 static int tls_server_new(TlsServer **ret, const char *const *alpn) {
         _cleanup_(tls_server_unrefp) TlsServer *t = new0(TlsServer, 1);
         int r;
@@ -98,21 +70,6 @@ static int tls_server_new(TlsServer **ret, const char *const *alpn) {
         return 0;
 }
 
-static int load_cas(gnutls_certificate_credentials_t credentials, const char *ca_file, char **ret_why) {
-        int r = gnutls_certificate_set_x509_trust_file(credentials, ca_file, GNUTLS_X509_FMT_PEM);
-
-        if (r == 0)
-                r = GNUTLS_E_NO_CERTIFICATE_FOUND;
-        return r < 0 ? fail(r, ret_why, "Can't read the CA file", ca_file) : 0;
-}
-
-static int load_certificate(gnutls_certificate_credentials_t credentials, const char *certificate,
-                            const char *key, char **ret_why) {
-        int r = gnutls_certificate_set_x509_key_file(credentials, certificate, key, GNUTLS_X509_FMT_PEM);
-
-        return r < 0 ? fail(r, ret_why, "Can't use the certificate and its key:", certificate) : 0;
-}
-
 int tls_server_new_files(TlsServer **ret, const char *certificate, const char *key, const char *const *alpn,
                          char **ret_why) {
         _cleanup_(tls_server_unrefp) TlsServer *t = NULL;
@@ -123,16 +80,22 @@ int tls_server_new_files(TlsServer **ret, const char *certificate, const char *k
         r = gnutls_certificate_allocate_credentials(&t->credentials);
         if (r < 0)
                 return tls_errno(r);
-        r = load_certificate(t->credentials, certificate, key, ret_why);
+        r = tls_load_certificate(t->credentials, certificate, key, ret_why);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(t);
         return 0;
 }
 
+int tls_server_add_folder(TlsServer *t, const char *path, char **ret_why) {
+        return certificate_folder_new(&t->folder, path, ret_why);
+}
+
 int tls_server_require_client(TlsServer *t, const char *ca_file, char **ret_why) {
+        int r = tls_load_cas(t->credentials, ca_file, ret_why);
+
         t->requires_client = true;
-        return load_cas(t->credentials, ca_file, ret_why);
+        return r < 0 || !t->folder ? r : certificate_folder_trust(t->folder, ca_file, ret_why);
 }
 
 int tls_server_ask_client(TlsServer *t, const char *ca_file, char **ret_why) {
@@ -142,7 +105,7 @@ int tls_server_ask_client(TlsServer *t, const char *ca_file, char **ret_why) {
                 r = gnutls_x509_trust_list_add_trust_file(t->asked, ca_file, NULL, GNUTLS_X509_FMT_PEM, 0, 0);
         if (r == 0)
                 r = GNUTLS_E_NO_CERTIFICATE_FOUND;
-        return r < 0 ? fail(r, ret_why, "Can't read the CA file", ca_file) : 0;
+        return r < 0 ? tls_fail(r, ret_why, "Can't read the CA file", ca_file) : 0;
 }
 
 /* Returns how many of the peer's certificates are in RET, to be freed. */
@@ -224,6 +187,7 @@ TlsServer *tls_server_unref(TlsServer *t) {
                 gnutls_certificate_free_credentials(t->credentials);
         if (t->asked)
                 gnutls_x509_trust_list_deinit(t->asked, 1);
+        certificate_folder_free(t->folder);
         if (t->ticket_key.data)
                 gnutls_memset(t->ticket_key.data, 0, t->ticket_key.size);
         gnutls_free(t->ticket_key.data);
@@ -252,16 +216,39 @@ void tls_asked_name(gnutls_session_t session, char *ret, size_t size) {
         str_lower(ret);
 }
 
-/* The client's hello is here, the certificate not chosen yet. */
+static gnutls_certificate_credentials_t choose_credentials(TlsServer *t, const char *name) {
+        gnutls_certificate_credentials_t found = t->folder ? certificate_folder_find(t->folder, name) : NULL;
+
+        if (found)
+                return found;
+        return t->select ? t->select(name, t->userdata) : t->credentials;
+}
+
+/* Tickets of one certificate don't open another's: each has a key of its own, made of the server's. A second
+ * hello, after HelloRetryRequest, leaves it at the first one's. */
+static void enable_tickets(TlsServer *t, gnutls_session_t session,
+                           gnutls_certificate_credentials_t credentials) {
+        uint8_t bytes[TICKET_KEY_BYTES];
+        gnutls_datum_t key = { .data = bytes, .size = sizeof(bytes) };
+
+        if (gnutls_hmac_fast(GNUTLS_MAC_SHA512, t->ticket_key.data, t->ticket_key.size, &credentials,
+                             sizeof(credentials), bytes) >= 0)
+                (void) gnutls_session_ticket_enable_server(session, &key);
+        gnutls_memset(bytes, 0, sizeof(bytes));
+}
+
+/* The client's hello is here, the certificate not chosen yet, and its ticket not looked at. */
 static int on_client_hello(gnutls_session_t session) {
         TlsServer *t = gnutls_session_get_ptr(session);
         gnutls_certificate_credentials_t credentials;
         char name[256];
 
         tls_asked_name(session, name, sizeof(name));
-        credentials = t->select(name, t->userdata);
+        credentials = choose_credentials(t, name);
         if (!credentials)
                 return GNUTLS_E_UNRECOGNIZED_NAME;
+        if (!t->requires_client && !t->asked)
+                enable_tickets(t, session, credentials);
         return gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials);
 }
 
@@ -277,13 +264,14 @@ static void ask_for_certificate(gnutls_session_t session) {
 }
 
 int tls_server_setup(TlsServer *t, gnutls_session_t session) {
+        bool by_name = t->select || t->folder;
         int r;
 
         gnutls_session_set_ptr(session, t);
         r = gnutls_priority_set(session, t->priority);
         if (r < 0)
                 return tls_errno(r);
-        if (t->select)
+        if (by_name)
                 gnutls_handshake_set_post_client_hello_function(session, on_client_hello);
         else
                 r = gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, t->credentials);
@@ -293,7 +281,7 @@ int tls_server_setup(TlsServer *t, gnutls_session_t session) {
                 ask_for_certificate(session);
         else if (r >= 0 && t->asked)
                 gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
-        else if (r >= 0)
+        else if (r >= 0 && !by_name)
                 r = gnutls_session_ticket_enable_server(session, &t->ticket_key);
         return r < 0 ? tls_errno(r) : 0;
 }
@@ -353,9 +341,10 @@ static int load_trust(TlsClient *t, const char *ca_file, char **ret_why) {
 
         if (!ca_file) {
                 r = gnutls_certificate_set_x509_system_trust(t->credentials);
-                return r < 0 ? fail(r, ret_why, "Can't read the trusted certificates of", "this system") : 0;
+                return r < 0 ? tls_fail(r, ret_why, "Can't read the trusted certificates of", "this system")
+                             : 0;
         }
-        return load_cas(t->credentials, ca_file, ret_why);
+        return tls_load_cas(t->credentials, ca_file, ret_why);
 }
 
 static int client_new(TlsClient **ret, TlsTrust trust) {
@@ -403,7 +392,7 @@ int tls_client_new_trusting(TlsClient **ret) {
 }
 
 int tls_client_set_certificate(TlsClient *t, const char *certificate, const char *key, char **ret_why) {
-        return load_certificate(t->credentials, certificate, key, ret_why);
+        return tls_load_certificate(t->credentials, certificate, key, ret_why);
 }
 
 TlsClient *tls_client_ref(TlsClient *t) {

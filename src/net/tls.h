@@ -11,6 +11,7 @@
 
 #include "base/macro.h"
 #include "net/pin.h"
+#include "net/tls-credentials.h"
 
 typedef struct TlsServer TlsServer;
 typedef struct TlsClient TlsClient;
@@ -25,9 +26,13 @@ typedef gnutls_certificate_credentials_t (*TlsSelectFn)(const char *name, void *
 int tls_server_new_files(TlsServer **ret, const char *certificate, const char *key, const char *const *alpn,
                          char **ret_why);
 
+/* Clients that ask for a name that a certificate in the folder PATH is good for get that one (see
+ * certificate-folder.h). T has no connection yet, nor a folder. Returns as above. */
+int tls_server_add_folder(TlsServer *t, const char *path, char **ret_why);
+
 /* Each client must show a certificate signed by a CA in CA_FILE (PEM). Its name is told by
  * stream_tls_peer_name(). There are no tickets then: each connection proves itself. T is of
- * tls_server_new_files() and has no connection yet. Returns as above. */
+ * tls_server_new_files(), has no connection yet, and its folder, if it is to have one. Returns as above. */
 int tls_server_require_client(TlsServer *t, const char *ca_file, char **ret_why);
 
 /* Each client is asked for a certificate, and comes in without one too: who has shown one that a CA in
@@ -90,11 +95,6 @@ bool tls_peer_is_proved(const TlsServer *t, gnutls_session_t session);
 /* The pin of T's certificate if that signs itself, so that clients have nothing else to trust it by. T is of
  * tls_server_new_files(). Returns 0, or -ENOENT if it doesn't. */
 int tls_server_own_pin(const TlsServer *t, Pin *ret);
-
-/* Converts what GnuTLS returned: 0 for success, -EAGAIN, -ENOMEM, -ENOENT (file), -EKEYREJECTED
- * (certificate), -EPROTONOSUPPORT (ALPN), -ECONNRESET, -ECONNABORTED (end without close_notify), else
- * -EPROTO. */
-int tls_errno(int gnutls_error);
 
 DEFINE_CLEANUP(TlsServer *, tls_server_unref);
 DEFINE_CLEANUP(TlsClient *, tls_client_unref);

@@ -8,6 +8,7 @@
 #include "base/files.h"
 #include "base/parse.h"
 #include "base/str.h"
+#include "net/certificate-folder.h"
 #include "net/tls.h"
 #include "net/webhook.h"
 #include "proto/http-head.h"
@@ -108,6 +109,7 @@ static const ConfigKey server_keys[] = {
             .fallback = "[::]:4443"),
         KEY("tls.certificate", CONFIG_STRING, certificate),
         KEY("tls.key", CONFIG_STRING, key),
+        KEY("tls.directory", CONFIG_STRING, tls_directory),
         KEY("tls.client_ca", CONFIG_STRING, client_ca),
         KEY("tls.visitor_ca", CONFIG_STRING, visitor_ca),
         KEY("tls.acme_webroot", CONFIG_STRING, acme_webroot, .check = check_folder),
@@ -385,6 +387,7 @@ int server_config_load(ServerConfig *c, const ConfigList *paths, const ServerSet
         settle_domain(c, f);
         drop_empty(&c->client_ca);
         drop_empty(&c->visitor_ca);
+        drop_empty(&c->tls_directory);
         settle_auth(c, f);
         settle_tls(c, f);
         settle_acme(c, f);
@@ -396,8 +399,8 @@ int server_config_load(ServerConfig *c, const ConfigList *paths, const ServerSet
         return copy_faults(f, ret_faults);
 }
 
-int server_config_check_files(const ServerConfig *c, ConfigList *ret_faults) {
-        _cleanup_(error_pages_unrefp) ErrorPages *pages = NULL;
+static int check_certificates(const ServerConfig *c, ConfigList *ret_faults) {
+        _cleanup_(certificate_folder_freep) CertificateFolder *folder = NULL;
         _cleanup_(tls_server_unrefp) TlsServer *tls = NULL;
         _cleanup_free_ char *why = NULL;
         int r = c->certificate ? tls_server_new_files(&tls, c->certificate, c->key, NULL, &why) : 0;
@@ -406,8 +409,15 @@ int server_config_check_files(const ServerConfig *c, ConfigList *ret_faults) {
                 r = tls_server_require_client(tls, c->client_ca, &why);
         if (r >= 0 && c->visitor_ca && tls)
                 r = tls_server_ask_client(tls, c->visitor_ca, &why);
-        if (r < 0)
-                r = config_list_add(ret_faults, why ? why : strerror(-r));
+        if (r >= 0 && c->tls_directory)
+                r = certificate_folder_new(&folder, c->tls_directory, &why);
+        return r < 0 ? config_list_add(ret_faults, why ? why : strerror(-r)) : 0;
+}
+
+int server_config_check_files(const ServerConfig *c, ConfigList *ret_faults) {
+        _cleanup_(error_pages_unrefp) ErrorPages *pages = NULL;
+        int r = check_certificates(c, ret_faults);
+
         if (r >= 0) {
                 r = auth_method_check(c, ret_faults);
                 r = r == -EINVAL ? 0 : r; /* told among the faults */

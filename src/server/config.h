@@ -17,6 +17,7 @@ typedef struct ServerConfig {
         ConfigList http_listen, https_listen, tunnel_listen;
         char *tcp_ports;
         char *certificate, *key, *client_ca, *visitor_ca;
+        char *tls_directory;  /* more certificates, or NULL */
         char *acme_webroot;   /* or NULL */
         char *metrics_listen; /* or NULL */
         char *access_log;

@@ -180,7 +180,8 @@ static void reload_apply(Reload *l) {
 
 static const char *credential_file(const Server *s, size_t i) {
         const ServerConfig *c = s->snapshot->config;
-        const char *const files[SERVER_CREDENTIALS_MAX] = { c->certificate, c->key, c->client_ca, c->visitor_ca };
+        const char *const files[SERVER_CREDENTIALS_MAX] = { c->certificate, c->key, c->client_ca, c->visitor_ca,
+                                                            c->tls_directory };
 
         return files[i];
 }
@@ -216,10 +217,10 @@ void reload_look_at_credentials(Server *s) {
                 r = reload_make_mails(&l);
         if (r >= 0) {
                 reload_set_snapshot(&l);
-                log_info("Read the certificate in %s", s->snapshot->config->certificate);
+                log_info("Read the certificates again: they have changed");
         } else {
                 server_log_faults(&faults);
-                log_error("The certificate that was read before stays in use");
+                log_error("The certificates that were read before stay in use");
         }
         reload_done(&l);
         config_list_done(&faults);

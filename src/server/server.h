@@ -27,7 +27,7 @@ typedef struct Login Login;
 typedef struct TunnelRequest TunnelRequest;
 
 #define SERVER_SIGNALS_MAX 4
-#define SERVER_CREDENTIALS_MAX 4 /* files: certificate, key, CAs of clients and of visitors */
+#define SERVER_CREDENTIALS_MAX 5 /* files: certificate, key, CAs of clients and of visitors; a folder */
 
 typedef struct Server {
         /* shared, immutable while the workers run */

@@ -92,15 +92,25 @@ static int make_credentials(Snapshot *s, DevCa **dev_ca, char **ret_why) {
         }
         if (r >= 0)
                 r = tls_server_new_files(&s->tunnel_tls, certificate, key, tunnel_alpn, ret_why);
-        if (r >= 0 && c->client_ca)
-                r = require_clients(s, ret_why);
         return r < 0 ? r : tls_server_new_files(&s->https_tls, certificate, key, edge_alpn, ret_why);
+}
+
+/* Clients may have been told another name of this server than the domain. */
+static int add_certificates(Snapshot *s, char **ret_why) {
+        const char *folder = s->config->tls_directory;
+        int r = folder ? tls_server_add_folder(s->tunnel_tls, folder, ret_why) : 0;
+
+        return r < 0 || !folder ? r : tls_server_add_folder(s->https_tls, folder, ret_why);
 }
 
 static int snapshot_make_credentials(Snapshot *s, DevCa **dev_ca, ConfigList *faults) {
         _cleanup_free_ char *why = NULL;
         int r = make_credentials(s, dev_ca, &why);
 
+        if (r >= 0)
+                r = add_certificates(s, &why);
+        if (r >= 0 && s->config->client_ca)
+                r = require_clients(s, &why);
         if (r >= 0 && s->config->visitor_ca)
                 r = tls_server_ask_client(s->https_tls, s->config->visitor_ca, &why);
         if (r < 0)

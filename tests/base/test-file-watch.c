@@ -71,12 +71,28 @@ static void test_no_file_never_changes(void **state _unused_) {
         assert_int_equal(file_watch_look(&w, NULL), 0);
 }
 
+static void test_of_a_folder_every_file_is_looked_at(void **state _unused_) {
+        FileWatch w = {};
+
+        write_file("a");
+        file_watch_use(&w, folder);
+        assert_int_equal(file_watch_look(&w, folder), 0);
+        write_file("bb");
+        assert_int_equal(file_watch_look(&w, folder), -EAGAIN);
+        assert_int_equal(file_watch_look(&w, folder), 1);
+        file_watch_use(&w, folder);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(file_watch_look(&w, folder), -EAGAIN);
+        assert_int_equal(file_watch_look(&w, folder), 1);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_does_not_change_is_not_told),
                 cmocka_unit_test(test_a_new_version_is_told_once_it_stands_still),
                 cmocka_unit_test(test_a_file_that_goes_is_another_version),
                 cmocka_unit_test(test_no_file_never_changes),
+                cmocka_unit_test(test_of_a_folder_every_file_is_looked_at),
         };
 
         return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -346,10 +346,10 @@ def test_a_certificate_that_is_broken_on_disk_is_not_used(place, setting):
     expected = der(setting.certificate)
     good = shutil.copy(setting.certificate, place.folder / "good.pem")
     setting.certificate.write_text("nonsense\n")
-    setting.server.wait_log("The certificate that was read before stays in use")
+    setting.server.wait_log("The certificates that were read before stay in use")
     assert str(setting.certificate) in setting.server.log() and served(setting.server.https) == expected
     good.rename(setting.certificate)
-    setting.server.wait_log("Read the certificate in")
+    setting.server.wait_log("Read the certificates again")
     assert served(setting.server.https) == expected
 
 
