@@ -64,7 +64,7 @@
 
 static const char overview[] =
         "pgrok [OPTIONS] TARGET…            the same as http and https together\n"
-        "pgrok http|https|tcp TARGET…       makes local services reachable from the internet\n"
+        "pgrok http|https|tcp|tls TARGET…   makes local services reachable from the internet\n"
         "pgrok serve FOLDER…                the files in a folder\n"
         "pgrok start NAME…                  starts tunnels of the configuration\n"
         "pgrok start-all                    starts all of them\n"
@@ -83,15 +83,16 @@ static const char overview[] =
         "\n" TARGETS "\n"
         "Example: pgrok --server tunnel.example.com 3000\n"
         "\n" SERVER_OPTIONS "\n" TUNNEL_OPTIONS
-        "  --proto P[+P]          http, https, tcp (default: http+https)\n"
+        "  --proto P[+P]          http, https, tcp, tls (default: http+https)\n"
         "\n" COMMON_OPTIONS "\n" EXIT_STATUS;
 
 static const char targets_help[] =
-        "pgrok http|https|tcp TARGET… [OPTIONS]\n"
+        "pgrok http|https|tcp|tls TARGET… [OPTIONS]\n"
         "\n"
         "Makes local services reachable from the internet: http through http://NAME.DOMAIN,\n"
         "https through https://NAME.DOMAIN (TLS ends at the server), tcp through a port of the\n"
-        "server. Runs until it is interrupted, and reconnects by itself.\n"
+        "server, tls through NAME.DOMAIN too (TLS ends at the service, whose certificate is seen).\n"
+        "Runs until it is interrupted, and reconnects by itself.\n"
         "\n" TARGETS "\n" TUNNEL_OPTIONS "\n" SERVER_OPTIONS "\n" COMMON_OPTIONS "\n" EXIT_STATUS;
 
 static const char serve_help[] =
@@ -156,6 +157,7 @@ int help_print(const char *command) {
                 const char *text;
         } texts[] = {
                 { "http", targets_help }, { "https", targets_help }, { "tcp", targets_help },
+                { "tls", targets_help },
                 { "serve", serve_help },  { "start", start_help },   { "start-all", start_help },
                 { "run", run_help },      { "status", overview },    { "add", overview },
                 { "remove", overview },   { "reload", overview },    { "list", list_help },

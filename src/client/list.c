@@ -11,7 +11,7 @@
 static const char *describe_public(const TunnelConfig *t, char ret[static TARGET_TEXT_MAX]) {
         if (t->hostname)
                 return t->hostname;
-        if (t->subdomain && tunnel_config_is_http(t))
+        if (t->subdomain && tunnel_config_has_name(t))
                 return t->subdomain;
         if (t->remote_port == 0)
                 return "any";

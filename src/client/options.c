@@ -80,7 +80,8 @@ static const struct {
         bool takes_arguments;
 } commands[] = {
         { "http", COMMAND_TUNNEL, "http", true },    { "https", COMMAND_TUNNEL, "https", true },
-        { "tcp", COMMAND_TUNNEL, "tcp", true },      { "serve", COMMAND_SERVE, NULL, true },
+        { "tcp", COMMAND_TUNNEL, "tcp", true },      { "tls", COMMAND_TUNNEL, "tls", true },
+        { "serve", COMMAND_SERVE, NULL, true },
         { "start", COMMAND_START, NULL, true },      { "start-all", COMMAND_START_ALL, NULL, false },
         { "run", COMMAND_RUN, NULL, false },         { "status", COMMAND_STATUS, NULL, false },
         { "add", COMMAND_ADD, NULL, true },          { "remove", COMMAND_REMOVE, NULL, true },

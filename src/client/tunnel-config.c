@@ -10,7 +10,7 @@
 
 #define HOST_REWRITE "rewrite"
 
-static const char *const protos[TUNNEL_PROTOS_MAX] = { "http", "https", "tcp" };
+static const char *const protos[TUNNEL_PROTOS_MAX] = { "http", "https", "tcp", "tls" };
 
 /* Does the list LIST ("a+b") name PROTO? Returns how often. */
 static unsigned count_proto(const char *list, const char *proto) {
@@ -44,7 +44,9 @@ static const char *check_proto(const char *value) {
                         return "names a protocol twice";
                 n += k;
         }
-        return n == count_items(value) ? NULL : "must be http, https or tcp, or several joined by '+'";
+        if (count_proto(value, "https") + count_proto(value, "tls") > 1)
+                return "can't have both https and tls: they share a port";
+        return n == count_items(value) ? NULL : "must be http, https, tcp or tls, or several joined by '+'";
 }
 
 static const char *check_subdomain(const char *value) {
@@ -164,13 +166,17 @@ bool tunnel_config_is_http(const TunnelConfig *t) {
         return tunnel_config_has_proto(t, "http") || tunnel_config_has_proto(t, "https");
 }
 
+bool tunnel_config_has_name(const TunnelConfig *t) {
+        return tunnel_config_is_http(t) || tunnel_config_has_proto(t, "tls");
+}
+
 /* The name is the default subdomain; for tcp a server may know the tunnel's port by it. */
 static int default_subdomain(TunnelConfig *t, ConfigFile *c) {
         if (t->subdomain || t->hostname || !t->is_named)
                 return 0;
         if (host_label_is_valid(t->name))
                 return str_replace(&t->subdomain, t->name);
-        if (tunnel_config_is_http(t))
+        if (tunnel_config_has_name(t))
                 config_file_fault(c, t->origin,
                                   "tunnel %s: the name can't be a subdomain; set subdomain or hostname",
                                   t->name);
@@ -287,9 +293,9 @@ static void check_together(const TunnelConfig *t, ConfigFile *c) {
         if (is_http && (t->hsts_usec > 0 || t->redirect_https) && !tunnel_config_has_proto(t, "https"))
                 config_file_fault(c, t->origin, "tunnel %s: hsts and redirect_https need proto https",
                                   t->name);
-        if ((t->subdomain || t->hostname) && !is_http)
-                config_file_fault(c, t->origin, "tunnel %s: subdomain and hostname need proto http or https",
-                                  t->name);
+        if ((t->subdomain || t->hostname) && !tunnel_config_has_name(t))
+                config_file_fault(c, t->origin,
+                                  "tunnel %s: subdomain and hostname need proto http, https or tls", t->name);
         if (t->remote_port > 0 && !tunnel_config_has_proto(t, "tcp"))
                 config_file_fault(c, t->origin, "tunnel %s: remote_port needs proto tcp", t->name);
 }

@@ -12,7 +12,7 @@
 #include "net/tls.h"
 #include "proto/tunnel-options.h"
 
-#define TUNNEL_PROTOS_MAX 3 /* http, https, tcp */
+#define TUNNEL_PROTOS_MAX 4 /* http, https, tcp, tls */
 
 typedef struct TunnelConfig {
         char *name;    /* owned */
@@ -62,11 +62,12 @@ int tunnel_config_finish(TunnelConfig *t, ConfigFile *c);
 /* Do A and B say the same, whatever their names? */
 bool tunnel_config_equals(const TunnelConfig *a, const TunnelConfig *b);
 
-/* Is PROTO ("http", "https", "tcp") one of the protocols? */
+/* Is PROTO ("http", "https", "tcp", "tls") one of the protocols? */
 bool tunnel_config_has_proto(const TunnelConfig *t, const char *proto);
 
 /* The one user and password that any server understands; NULL: there is none, or it takes more. */
 const char *tunnel_config_plain_auth(const TunnelConfig *t);
 
 unsigned tunnel_config_count_protos(const TunnelConfig *t);
-bool tunnel_config_is_http(const TunnelConfig *t); /* one of them http or https */
+bool tunnel_config_is_http(const TunnelConfig *t);  /* one of them http or https */
+bool tunnel_config_has_name(const TunnelConfig *t); /* one of them http, https or tls */

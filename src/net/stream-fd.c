@@ -88,3 +88,13 @@ int stream_fd_new(Stream **ret, Worker *w, int fd) {
         *ret = &f->stream;
         return 0;
 }
+
+int stream_fd_release(Stream *s) {
+        Socket *socket = &stream_fd(s)->socket;
+        int fd;
+
+        socket_detach(socket);
+        fd = TAKE_FD(socket->fd);
+        stream_free(s);
+        return fd;
+}

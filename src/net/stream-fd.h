@@ -10,3 +10,6 @@ int stream_fd_new(Stream **ret, Worker *w, int fd);
 
 /* Its descriptor, which stays its own, or -1: S is of another kind. */
 int stream_fd_number(const Stream *s);
+
+/* Frees S, such a stream, and returns its socket, the caller's now. */
+int stream_fd_release(Stream *s);

@@ -489,6 +489,14 @@ int stream_tls_new_server(Stream **ret, Worker *w, int fd, TlsServer *tls, unsig
         return 0;
 }
 
+void stream_tls_begin_with(Stream *s, Buffer *in) {
+        StreamTls *t = stream_tls(s);
+
+        t->in = in;
+        stream_tls_handshake(t);
+        stream_tls_update_events(s);
+}
+
 int stream_tls_new_client(Stream **ret, Worker *w, int fd, TlsClient *tls, const char *host,
                           const char *const *alpn, unsigned flags) {
         StreamTls *t = stream_tls_alloc(w, flags);

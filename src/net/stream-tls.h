@@ -19,6 +19,10 @@ typedef enum StreamTlsFlags {
  * negative errno. loop: W */
 int stream_tls_new_server(Stream **ret, Worker *w, int fd, TlsServer *tls, unsigned flags);
 
+/* What was read from S's socket before S was: IN, taken, which is not empty. S is of stream_tls_new_server(),
+ * and new. */
+void stream_tls_begin_with(Stream *s, Buffer *in);
+
 /* HOST is the name that the server's certificate must have, and the SNI unless it is an address. ALPN: what
  * to offer, the best first, ends with NULL; or NULL. */
 int stream_tls_new_client(Stream **ret, Worker *w, int fd, TlsClient *tls, const char *host,

@@ -195,7 +195,7 @@ static const struct {
         { "subdomains", set_subdomains, "labels, or beginnings of labels with * behind, like a,b-*" },
         { "hosts", set_hosts, "host names, like x.example.org,*.y.example.org" },
         { "tcp_ports", set_tcp_ports, "ports, like 20000-20009,20022" },
-        { "protocols", set_protocols, "among http,https,tcp" },
+        { "protocols", set_protocols, "among http,https,tcp,tls" },
         { "max_tunnels", set_max_tunnels, "a number from 1 to 1000000" },
         { "max_connections", set_max_connections, "a number from 1 to 1000000" },
         { "rate", set_rate, "bytes a second, like 500K or 1M" },

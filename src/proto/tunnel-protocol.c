@@ -9,6 +9,7 @@ static const char *const protocol_names[TUNNEL_PROTOCOL_MAX] = {
         [TUNNEL_HTTP] = "http",
         [TUNNEL_HTTPS] = "https",
         [TUNNEL_TCP] = "tcp",
+        [TUNNEL_TLS] = "tls",
 };
 
 const char *tunnel_protocol_to_string(TunnelProtocol p) {

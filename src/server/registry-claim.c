@@ -65,7 +65,16 @@ Claim *claim_of_tunnel(Registry *r, const Tunnel *t) {
         return t->protocol == TUNNEL_TCP ? claim_of_port(r, t->port) : claim_of_host(r, t->host);
 }
 
+void claim_set_tls(Registry *r, Claim *c, bool is_tls) {
+        if (is_tls && !c->is_tls)
+                atomic_fetch_add_explicit(&r->n_tls, 1, memory_order_relaxed);
+        if (!is_tls && c->is_tls)
+                atomic_fetch_sub_explicit(&r->n_tls, 1, memory_order_relaxed);
+        c->is_tls = is_tls;
+}
+
 void claim_drop(Registry *r, Claim *c) {
+        claim_set_tls(r, c, false);
         if (c->kept)
                 DL_DELETE(r->hosts, c);
         if (c->host)

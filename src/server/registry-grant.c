@@ -18,7 +18,7 @@ typedef struct Grants {
         TunnelWish wish;
         const char *http_auth;
         TunnelOptions *options; /* a reference, or NULL */
-        Claim *name;            /* for http and https; may be NULL until it is chosen */
+        Claim *name;            /* for all but tcp; may be NULL until it is chosen */
         Claim *port;
         Tunnel *tunnels[TUNNEL_PROTOCOL_MAX]; /* references, as many as the wish has protocols */
 } Grants;
@@ -119,6 +119,13 @@ static bool name_is_of_other(Registry *r, const Grants *g) {
         return !policy_allows_host_apart(&g->client->user->policy, host, c->host);
 }
 
+/* What stands in the way of a tunnel of P; https and tls share a port. */
+static const Tunnel *claim_tunnel_beside(const Claim *c, TunnelProtocol p) {
+        if (c->tunnels[p])
+                return c->tunnels[p];
+        return p == TUNNEL_HTTPS ? c->tunnels[TUNNEL_TLS] : p == TUNNEL_TLS ? c->tunnels[TUNNEL_HTTPS] : NULL;
+}
+
 /* " By …", where C is that of the same user, who may not know any more; else "". */
 static const char *taken_by(const Claim *c, const Client *client, char ret[static TAKEN_BY_MAX]) {
         char label[CLIENT_LABEL_MAX];
@@ -143,6 +150,7 @@ static int refuse_taken(Registry *r, TunnelProtocol p, const Grants *g, const Cl
 }
 
 static int take_name(Registry *r, Grants *g, char **ret_why) {
+        const Tunnel *taken;
         bool is_of_other;
         Claim *c;
 
@@ -158,8 +166,11 @@ static int take_name(Registry *r, Grants *g, char **ret_why) {
         for (unsigned i = 0; i < g->wish.n_protocols; i++) {
                 TunnelProtocol p = g->wish.protocols[i];
 
-                if (p != TUNNEL_TCP && (is_of_other || (c && c->tunnels[p])))
-                        return refuse_taken(r, p, g, c, ret_why);
+                if (p == TUNNEL_TCP)
+                        continue;
+                taken = c ? claim_tunnel_beside(c, p) : NULL;
+                if (is_of_other || taken)
+                        return refuse_taken(r, taken ? taken->protocol : p, g, c, ret_why);
         }
         g->name = claim_host(r, g->wish.host, g->client->user->name, g->client->id);
         return g->name ? 0 : -ENOMEM;
@@ -287,6 +298,8 @@ static void grants_commit(Registry *r, Grants *g, int port_fd, TunnelGrant *ret)
 
                 t->client = g->client; /* which is here as long as it has tunnels */
                 (tcp ? g->port : g->name)->tunnels[t->protocol] = t;
+                if (t->protocol == TUNNEL_HTTPS || t->protocol == TUNNEL_TLS)
+                        claim_set_tls(r, g->name, t->protocol == TUNNEL_TLS);
                 DL_APPEND(g->client->tunnels, t);
                 r->counts.tunnels++;
                 ret[i] = (TunnelGrant){ .tunnel = tunnel_ref(t), .fd = tcp ? port_fd : -1 };

@@ -70,6 +70,7 @@ static int host_open(Registry *r, Claim *c, Client *client) {
                 e = host_open_for(r, c, client, TUNNEL_HTTP);
         if (e >= 0 && rules->https_port != 0)
                 e = host_open_for(r, c, client, TUNNEL_HTTPS);
+        claim_set_tls(r, c, false);
         return e;
 }
 

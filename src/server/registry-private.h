@@ -4,6 +4,7 @@
 /* What the files of the registry share. */
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <uthash.h>
 
 #include "server/registry.h"
@@ -51,6 +52,7 @@ typedef struct Claim {
         Tunnel *tunnels[TUNNEL_PROTOCOL_MAX]; /* borrowed from the client's list */
         uint64_t free_usec;                   /* since when it has none */
         uint64_t awaited_usec;                /* until then visitors wait also if it is kept */
+        bool is_tls;                          /* names: what it had last on the https port was tls */
         unsigned kept;                        /* ClaimKept: not 0 for a host, see registry_host_add() */
         struct Claim *prev, *next;            /* of the hosts */
         UT_hash_handle hh;
@@ -63,6 +65,7 @@ struct Registry {
         Claim *names;    /* owned, by host */
         Claim *ports;    /* owned, by port */
         Claim *hosts;    /* those names that are kept */
+        atomic_uint n_tls; /* names that are `is_tls' */
         uint16_t next_port;
         RegistryCounts counts;
         RegistryChangeFn on_change; /* may be NULL */
@@ -86,6 +89,7 @@ Claim *claim_for_host(Registry *r, const char *host);
 /* Returns the claim for HOST, or a new one; NULL when memory is out. */
 Claim *claim_host(Registry *r, const char *host, const char *user, const char *client_id);
 void claim_drop(Registry *r, Claim *c);
+void claim_set_tls(Registry *r, Claim *c, bool is_tls);
 
 Claim *claim_of_port(Registry *r, uint16_t port);
 Claim *claim_of_tunnel(Registry *r, const Tunnel *t);

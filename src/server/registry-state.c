@@ -60,6 +60,8 @@ static json_object *save_claim(const Claim *c) {
                 return NULL;
         if ((c->host ? add_text(o, "host", c->host) : add_port(o, c->port)) < 0)
                 return NULL;
+        if (c->is_tls && json_add(o, "tls", json_object_new_boolean(true)) < 0)
+                return NULL;
         if (claim_is_used(c) && json_add(o, "used", json_object_new_boolean(true)) < 0)
                 return NULL;
         if ((c->kept & KEPT_ADDED) && json_add(o, "added", json_object_new_boolean(true)) < 0)
@@ -157,8 +159,10 @@ static void restore_name(Registry *r, json_object *o, uint64_t now_usec) {
         c = claim_of_host(r, host);
         if (!c && (hostname_is_valid(host) || hostname_is_wildcard(host))) {
                 c = claim_host(r, host, user, client_id);
-                if (c)
-                        c->free_usec = now_usec;
+                if (!c)
+                        return;
+                c->free_usec = now_usec;
+                claim_set_tls(r, c, json_object_get_boolean(json_object_object_get(o, "tls")));
         }
         if (c && json_object_get_boolean(json_object_object_get(o, "used")))
                 c->awaited_usec = now_usec + r->options.park_usec;

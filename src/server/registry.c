@@ -369,7 +369,7 @@ static RegistryAnswer claim_answer(Claim *c, TunnelProtocol protocol, unsigned w
                                    SessionName *ret_session) {
         Tunnel *t = c ? c->tunnels[protocol] : NULL;
 
-        if (!t && c && !claim_is_used(c))
+        if (!t && c && !claim_is_used(c) && (protocol != TUNNEL_TLS || c->is_tls))
                 return c->kept && clock_usec() >= c->awaited_usec ? REGISTRY_ABSENT : REGISTRY_AWAY;
         if (!t)
                 return REGISTRY_UNKNOWN;
@@ -386,6 +386,10 @@ RegistryAnswer registry_find(Registry *r, TunnelProtocol protocol, const char *h
         answer = claim_answer(claim_for_host(r, host), protocol, worker, ret, ret_session);
         pthread_rwlock_unlock(&r->lock);
         return answer;
+}
+
+bool registry_has_tls(Registry *r) {
+        return atomic_load_explicit(&r->n_tls, memory_order_relaxed) > 0;
 }
 
 bool registry_is_of_other(Registry *r, const char *host, const char *user) {

@@ -59,11 +59,14 @@ typedef enum RegistryAnswer {
         REGISTRY_ABSENT,  /* the same, but nobody waits for it */
 } RegistryAnswer;
 
-/* The tunnel of a host name (lower case, no port) for http or https: a reference in *RET when found, and in
- * *RET_SESSION the one of its client's sessions that is to serve the next visitor: one on WORKER, which asks,
- * if there is any, since a visitor that stays where it is costs less. */
+/* The tunnel of a host name (lower case, no port) for http, https or tls: a reference in *RET when found, and
+ * in *RET_SESSION the one of its client's sessions that is to serve the next visitor: one on WORKER, which
+ * asks, if there is any, since a visitor that stays where it is costs less. */
 RegistryAnswer registry_find(Registry *r, TunnelProtocol protocol, const char *host, unsigned worker,
                              Tunnel **ret, SessionName *ret_session);
+
+/* Whether any name may have a tunnel of tls, so that hellos are worth a look. Takes no lock. */
+bool registry_has_tls(Registry *r);
 
 /* HOST is a name that belongs to another user than USER. */
 bool registry_is_of_other(Registry *r, const char *host, const char *user);

@@ -13,7 +13,7 @@ static int refuse(int error, char **ret_why, char *why) {
 }
 
 static bool is_served(const WishRules *rules, TunnelProtocol p) {
-        return p == TUNNEL_HTTP ? rules->http_port != 0 : p == TUNNEL_HTTPS ? rules->https_port != 0 : true;
+        return p == TUNNEL_TCP || (p == TUNNEL_HTTP ? rules->http_port : rules->https_port) != 0;
 }
 
 static bool wish_has(const TunnelWish *w, TunnelProtocol p) {
@@ -24,7 +24,7 @@ static bool wish_has(const TunnelWish *w, TunnelProtocol p) {
 }
 
 bool tunnel_wish_has_host(const TunnelWish *w) {
-        return wish_has(w, TUNNEL_HTTP) || wish_has(w, TUNNEL_HTTPS);
+        return wish_has(w, TUNNEL_HTTP) || wish_has(w, TUNNEL_HTTPS) || wish_has(w, TUNNEL_TLS);
 }
 
 static int parse_protocols(const char *s, TunnelWish *w, char **ret_why) {
@@ -39,8 +39,12 @@ static int parse_protocols(const char *s, TunnelWish *w, char **ret_why) {
                 w->protocols[w->n_protocols++] = (TunnelProtocol) p;
                 s += n;
                 if (*s == '\0')
-                        return 0;
+                        break;
         }
+        if (wish_has(w, TUNNEL_HTTPS) && wish_has(w, TUNNEL_TLS))
+                return refuse(-EINVAL, ret_why,
+                              str_format("A name can't have both https and tls: they share a port"));
+        return 0;
 }
 
 /* Of "http+https" the server takes what it listens on. */

@@ -40,7 +40,7 @@ const char *label_banned_word(const WishRules *rules, const char *label);
 /* The user may have a tunnel of that host name, below the domain or outside. */
 bool host_is_allowed(const WishRules *rules, const Policy *policy, const char *host);
 
-bool tunnel_wish_has_host(const TunnelWish *w); /* http or https is among the protocols */
+bool tunnel_wish_has_host(const TunnelWish *w); /* http, https or tls is among the protocols */
 
 /* "http://host", with ":port" unless it is the protocol's own; "tcp://domain:port". Owned by the caller, or
  * NULL. */

@@ -21,7 +21,7 @@ int tunnel_new(Tunnel **ret, TunnelProtocol protocol, const char *url, const cha
         t->options = tunnel_options_ref(options);
         if (str_replace(&t->url, url) < 0 || str_replace(&t->host, host) < 0)
                 return -ENOMEM;
-        if (protocol != TUNNEL_TCP)
+        if (tunnel_protocol_is_http(protocol))
                 r = http_users_new(&t->users, http_auth, options ? &options->http_auth : &nobody);
         if (r >= 0)
                 *ret = TAKE_PTR(t);

@@ -469,8 +469,7 @@ void visitor_look_up_host(Visitor *v) {
                 visitor_refuse_last(v, status, explain_status(status));
 }
 
-/* Returns the bytes read, 0 at the end, or a negative errno. */
-static ssize_t visitor_read(Visitor *v) {
+ssize_t visitor_read(Visitor *v) {
         BufferPool *pool = &v->shard->worker->buffers;
         bool is_first = !v->head;
         ssize_t k;

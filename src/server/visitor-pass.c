@@ -66,7 +66,7 @@ static int visitor_pass_connection(Visitor *v, Passed *p) {
 
 static void visitor_refuse_pass(Visitor *v, int error) {
         log_debug("A visitor can't be passed on: %s", strerror(-error));
-        if (v->protocol == TUNNEL_TCP || v->relay || v->leg)
+        if (!tunnel_protocol_is_http(v->protocol) || v->relay || v->leg)
                 visitor_destroy(v, true);
         else
                 visitor_refuse_away(v);
@@ -104,7 +104,7 @@ static int visitor_take_data(Visitor *v, const Passed *p) {
 
 void visitor_new_passed(Shard *sh, const Passed *p) {
         _cleanup_close_ int fd = p->fd;
-        Visitor *v = visitor_new(sh, &p->peer, p->protocol);
+        Visitor *v = visitor_new(sh, &p->peer, p->protocol, true);
 
         if (!v)
                 return;
@@ -118,8 +118,10 @@ void visitor_new_passed(Shard *sh, const Passed *p) {
                 return;
         }
         TAKE_FD(fd);
-        if (p->protocol == TUNNEL_TCP)
-                visitor_look_up(v);
-        else
+        if (tunnel_protocol_is_http(p->protocol))
                 visitor_go_on(v);
+        else if (p->protocol == TUNNEL_TLS && !v->head) /* there was too much of it to be passed on here */
+                visitor_await_hello(v);
+        else
+                visitor_look_up(v);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the files of the visitor share: visitor.c has its life, visitor-http.c its requests,
- * visitor-pass.c its way to another process. */
+/* What the files of the visitor share: visitor.c has its life, visitor-tls.c its hello, visitor-http.c its
+ * requests, visitor-pass.c its way to another process. */
 
 #include "net/linger.h"
 #include "net/relay.h"
@@ -11,6 +11,7 @@
 #include "server/visitor.h"
 
 typedef enum VisitorState {
+        VISITOR_HELLO,
         VISITOR_HEAD,
         VISITOR_CHECK, /* its password is being looked at */
         VISITOR_PARKED,
@@ -27,7 +28,7 @@ struct Visitor {
         Stream *stream;  /* owned; the linger's in ANSWER */
         Stream *leg;     /* owned: the stream to the client, in RELAY */
         Buffer *head;    /* owned: bytes read from the visitor and not passed on, or NULL */
-        Timer *timeout;  /* owned; NULL on the way to another shard, and in RELAY of tcp */
+        Timer *timeout;  /* owned; NULL on the way to another shard, and in RELAY of tcp and tls */
         Tunnel *tunnel;  /* a reference; NULL until it is found */
         Relay *relay;    /* owned, in RELAY */
         Linger *linger;  /* owned, in ANSWER */
@@ -71,6 +72,9 @@ struct Visitor {
 void visitor_destroy(Visitor *v, bool reset);
 void visitor_set_state(Visitor *v, VisitorState state);
 
+/* From now on it is known what it speaks, and it counts as such. */
+void visitor_settle_protocol(Visitor *v, TunnelProtocol protocol);
+
 /* Starts or restarts the one timeout that it has. Returns 0 or -ENOMEM. */
 int visitor_set_timeout(Visitor *v, uint64_t usec);
 
@@ -90,18 +94,33 @@ void visitor_park(Visitor *v);
 /* Looks for the tunnel, again or for the first time. */
 void visitor_look_up(Visitor *v);
 
-/* One that has just been accepted. NULL: there are too many of its address, or memory is out. */
-Visitor *visitor_new(Shard *sh, const Address *peer, TunnelProtocol protocol);
+/* One that has just been accepted. IS_SETTLED: PROTOCOL is what it speaks, not only what it seems to. NULL:
+ * there are too many of its address, or memory is out. */
+Visitor *visitor_new(Shard *sh, const Address *peer, TunnelProtocol protocol, bool is_settled);
 
 /* ---- visitor-pass.c ---- */
 
 /* V, which has no leg, is gone from here: the process that has replaced this one serves it. */
 void visitor_pass(Visitor *v);
 
+/* ---- visitor-tls.c ---- */
+
+/* On its socket: reads the hello, and goes on from there. */
+void visitor_await_hello(Visitor *v);
+
+/* Puts TLS, which ends here, around FD, which is owned on success only. Returns 0 or a negative errno. */
+int visitor_start_tls(Visitor *v, int fd);
+
+/* Looks for the tunnel of the hello in `head', again where a wait is over. */
+void visitor_look_up_tls(Visitor *v);
+
 /* ---- visitor-http.c ---- */
 
 /* Goes on with the request that may be in `head', and with those behind it. */
 void visitor_go_on(Visitor *v);
+
+/* Reads on into `head'. Returns the bytes read, 0 at the end, or a negative errno. */
+ssize_t visitor_read(Visitor *v);
 
 /* Looks for the tunnel of the request in `head', again where a wait is over. */
 void visitor_look_up_host(Visitor *v);

@@ -9,16 +9,15 @@
 #include "base/parse.h"
 #include "base/str.h"
 #include "net/stream-fd.h"
-#include "net/stream-tls.h"
 
 /*    ┌───────────── the next request needs another leg, or none (http) ─────────────┐
  *    ▼                                                                              │
  *   HEAD ──► lookup ──► [PARKED ──► lookup] ──► [move to the session's shard] ──► OPENING ──► RELAY ──► gone
- *    tcp ────────┘
+ *  tcp, tls ─────┘
  *
  * Where a password takes long to look at, CHECK stands between two lookups. Any state may end in ANSWER (http)
- * or a reset (tcp). When another process has replaced this one, a lookup ends there: directly, or by PASSED, where
- * TLS stays here. */
+ * or a reset (tcp, tls). What is before HEAD of https, or the lookup of tls, is in visitor-tls.c. When another
+ * process has replaced this one, a lookup ends there: directly, or by PASSED, where TLS stays here. */
 
 #define VISITOR_WITHHOLD_USEC (5 * USEC_PER_SEC)
 #define CROWD_PATIENCE \
@@ -113,12 +112,12 @@ static void visitor_refuse_late(Visitor *v) {
         visitor_refuse(v, 504, "", "The client of this tunnel did not open a connection in time");
 }
 
-/* An http visitor gets an answer, a tcp visitor a reset. */
+/* An http visitor gets an answer, others a reset. */
 static void visitor_give_up(Visitor *v, void (*refuse)(Visitor *v)) {
-        if (v->protocol == TUNNEL_TCP)
-                visitor_free(v);
-        else
+        if (tunnel_protocol_is_http(v->protocol))
                 refuse(v);
+        else
+                visitor_free(v);
 }
 
 /* ---- time ---- */
@@ -127,6 +126,9 @@ static void on_visitor_timeout(void *userdata) {
         Visitor *v = userdata;
 
         switch (v->state) {
+        case VISITOR_HELLO:
+                visitor_free(v);
+                break;
         case VISITOR_HEAD:
         case VISITOR_RELAY:
                 visitor_on_http_timeout(v);
@@ -172,7 +174,7 @@ void visitor_log_end(const Visitor *v, const RelayResult *result) {
                    result->error < 0 ? ", aborted: " : "", result->error < 0 ? strerror(-result->error) : "");
 }
 
-static void on_tcp_relayed(Relay *r _unused_, const RelayResult *result, void *userdata) {
+static void on_raw_relayed(Relay *r _unused_, const RelayResult *result, void *userdata) {
         Visitor *v = userdata;
 
         visitor_log_end(v, result);
@@ -190,13 +192,19 @@ void visitor_get_rates(Visitor *v, RelayOptions *options) {
                 options->rates[1] = &v->tunnel->user->rate;
 }
 
-static void visitor_begin_tcp(Visitor *v) {
-        RelayOptions options = { .withhold_a_end_usec = v->opening.half_close ? 0 : VISITOR_WITHHOLD_USEC };
+/* Of tls what was read of it, which is its hello, goes first. */
+static void visitor_begin_raw(Visitor *v) {
+        RelayOptions options = {
+                .a_head = v->head,
+                .withhold_a_end_usec = v->opening.half_close ? 0 : VISITOR_WITHHOLD_USEC,
+        };
 
         visitor_get_rates(v, &options);
         v->timeout = timer_free(v->timeout);
-        if (relay_new(&v->relay, v->stream, v->leg, &options, on_tcp_relayed, v) < 0)
+        if (relay_new(&v->relay, v->stream, v->leg, &options, on_raw_relayed, v) < 0)
                 visitor_free(v);
+        else
+                v->head = NULL;
 }
 
 static void on_visitor_opened(Opening *o, Stream *stream) {
@@ -209,10 +217,10 @@ static void on_visitor_opened(Opening *o, Stream *stream) {
         v->leg = stream;
         v->n_moves = 0;
         visitor_set_state(v, VISITOR_RELAY);
-        if (v->protocol == TUNNEL_TCP)
-                visitor_begin_tcp(v);
-        else
+        if (tunnel_protocol_is_http(v->protocol))
                 visitor_begin_http(v);
+        else
+                visitor_begin_raw(v);
 }
 
 /* ---- finding the session ---- */
@@ -323,6 +331,8 @@ static void visitor_look_up_port(Visitor *v) {
 void visitor_look_up(Visitor *v) {
         if (v->protocol == TUNNEL_TCP)
                 visitor_look_up_port(v);
+        else if (v->protocol == TUNNEL_TLS)
+                visitor_look_up_tls(v);
         else
                 visitor_look_up_host(v);
 }
@@ -342,7 +352,16 @@ static bool visitor_count(Visitor *v) {
         return n <= CROWD_PATIENCE * max && !(v->crowded && v->protocol == TUNNEL_TCP);
 }
 
-Visitor *visitor_new(Shard *sh, const Address *peer, TunnelProtocol protocol) {
+void visitor_settle_protocol(Visitor *v, TunnelProtocol protocol) {
+        Metrics *m = &v->shard->metrics;
+
+        m->connections[v->protocol]--;
+        m->connections[protocol]++;
+        m->connections_total[protocol]++;
+        v->protocol = protocol;
+}
+
+Visitor *visitor_new(Shard *sh, const Address *peer, TunnelProtocol protocol, bool is_settled) {
         Visitor *v = new0(Visitor, 1);
 
         if (!v)
@@ -351,7 +370,8 @@ Visitor *visitor_new(Shard *sh, const Address *peer, TunnelProtocol protocol) {
         v->protocol = protocol;
         v->started_usec = clock_usec();
         visitor_enter(v, sh);
-        sh->metrics.connections_total[protocol]++;
+        if (is_settled)
+                visitor_settle_protocol(v, protocol);
         if (visitor_count(v))
                 return v;
         visitor_free(v);
@@ -360,7 +380,8 @@ Visitor *visitor_new(Shard *sh, const Address *peer, TunnelProtocol protocol) {
 
 void visitor_new_http(Shard *sh, int fd, const Address *peer, const Address *server, bool https) {
         _cleanup_close_ int owned = fd;
-        Visitor *v = visitor_new(sh, peer, https ? TUNNEL_HTTPS : TUNNEL_HTTP);
+        bool looks = https && registry_has_tls(sh->server->registry);
+        Visitor *v = visitor_new(sh, peer, https ? TUNNEL_HTTPS : TUNNEL_HTTP, !looks);
         int r;
 
         if (!v)
@@ -368,9 +389,7 @@ void visitor_new_http(Shard *sh, int fd, const Address *peer, const Address *ser
         v->fd = fd;
         if (server && (v->server = new0(Address, 1)))
                 *v->server = *server;
-        r = https ? stream_tls_new_server(&v->stream, sh->worker, fd, sh->snapshot->https_tls,
-                                          STREAM_TLS_LENIENT_END)
-                  : stream_fd_new(&v->stream, sh->worker, fd);
+        r = https && !looks ? visitor_start_tls(v, fd) : stream_fd_new(&v->stream, sh->worker, fd);
         if (r >= 0) {
                 TAKE_FD(owned);
                 r = visitor_set_timeout(v, sh->snapshot->config->head_usec);
@@ -379,12 +398,15 @@ void visitor_new_http(Shard *sh, int fd, const Address *peer, const Address *ser
                 visitor_free(v);
                 return;
         }
-        visitor_await_request(v);
+        if (looks)
+                visitor_await_hello(v);
+        else
+                visitor_await_request(v);
 }
 
 void visitor_new_tcp(Shard *sh, int fd, const Address *peer, Tunnel *t) {
         _cleanup_close_ int owned = fd;
-        Visitor *v = visitor_new(sh, peer, TUNNEL_TCP);
+        Visitor *v = visitor_new(sh, peer, TUNNEL_TCP, true);
 
         if (!v)
                 return;
@@ -466,7 +488,7 @@ void visitor_abort_client(Shard *sh, const char *label) {
 
 /* Between two requests, with a leg. */
 static bool visitor_is_resting(const Visitor *v) {
-        return v->state == VISITOR_RELAY && v->protocol != TUNNEL_TCP &&
+        return v->state == VISITOR_RELAY && tunnel_protocol_is_http(v->protocol) &&
                v->exchange.state <= EXCHANGE_READING;
 }
 
@@ -478,7 +500,7 @@ void visitor_stop_waiting(Shard *sh) {
                         visitor_look_up(v);
                 else if (v->state == VISITOR_PARKED)
                         visitor_give_up(v, visitor_refuse_away);
-                else if ((v->state == VISITOR_HEAD || visitor_is_resting(v)) && !shard_is_replaced(sh))
+                else if ((v->state <= VISITOR_HEAD || visitor_is_resting(v)) && !shard_is_replaced(sh))
                         visitor_destroy(v, false);
         }
 }

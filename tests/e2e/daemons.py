@@ -275,4 +275,4 @@ class Tunnel:
         self.name, self.url, self.local = event["name"], event["url"], event["local"]
         self.protocol, _, rest = self.url.partition("://")
         self.host, _, port = rest.partition(":")
-        self.port = int(port) if port else {"http": 80, "https": 443}[self.protocol]
+        self.port = int(port) if port else {"http": 80, "https": 443, "tls": 443}[self.protocol]

@@ -198,6 +198,23 @@ static void test_a_socket_that_cannot_be_polled_is_an_error(void **state _unused
         close(peer);
 }
 
+static void test_its_socket_may_outlive_it(void **state _unused_) {
+        char text[6] = "";
+        Stream *s;
+        int a, b;
+
+        tcp_pair(&a, &b, 0);
+        assert_int_equal(stream_fd_new(&s, worker, a), 0);
+        stream_set_events(s, STREAM_READABLE);
+        turn();
+        assert_int_equal(stream_fd_release(s), a);
+        far_send(b, "hello", 5);
+        turn_while(recv(a, text, 5, 0) < 0);
+        assert_string_equal(text, "hello");
+        close(a);
+        close(b);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 stream_test(test_bytes_go_both_ways),
@@ -212,6 +229,7 @@ int main(void) {
                 stream_test(test_an_abort_is_told_and_both_ends_are_none),
                 stream_test(test_what_comes_behind_an_urgent_byte_is_read_without_more_news),
                 stream_test(test_a_socket_that_cannot_be_polled_is_an_error),
+                worker_test(test_its_socket_may_outlive_it),
         };
 
         return cmocka_run_group_tests_name("net/stream-fd", tests, NULL, NULL);

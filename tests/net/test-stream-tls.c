@@ -64,6 +64,38 @@ static void test_bytes_go_both_ways(void **state _unused_) {
         end_expect(&client, back, MIB);
 }
 
+/* All that the client says first is read before there is a stream for it. */
+static void test_what_was_read_before_is_where_it_begins(void **state _unused_) {
+        Buffer *read = buffer_get(&worker->buffers);
+        Stream *s = NULL;
+        ssize_t k = -1;
+        int a, b;
+
+        tcp_pair(&a, &b, 0);
+        assert_int_equal(stream_tls_new_client(&s, worker, b, tls_client, "a.test", NULL, 0), 0);
+        end_init(&client, s);
+        turn_while((k = recv(a, buffer_tail(read), buffer_room(read), 0)) < 0);
+        buffer_produce(read, (size_t) k);
+        assert_int_equal(stream_tls_new_server(&s, worker, a, tls_server, 0), 0);
+        stream_tls_begin_with(s, read);
+        end_init(&server, s);
+        exchange_hellos();
+}
+
+static void test_what_was_read_before_may_be_no_tls(void **state _unused_) {
+        Buffer *read = buffer_get(&worker->buffers);
+        Stream *s = NULL;
+        int a, b;
+
+        tcp_pair(&a, &b, 0);
+        assert_int_equal(buffer_append(read, "GET / HTTP/1.1\r\n\r\n", 18), 0);
+        assert_int_equal(stream_tls_new_server(&s, worker, a, tls_server, 0), 0);
+        stream_tls_begin_with(s, read);
+        end_init(&server, s);
+        end_expect_result(&server, -EPROTO);
+        close(b);
+}
+
 /* A peer that is none of our streams, so that it can do what they don't. */
 static gnutls_session_t raw_client(int fd) {
         gnutls_certificate_credentials_t none;
@@ -501,6 +533,8 @@ static void test_unreadable_files_are_refused_with_a_reason(void **state _unused
 int main(void) {
         const struct CMUnitTest tests[] = {
                 tls_test(test_bytes_go_both_ways),
+                tls_test(test_what_was_read_before_is_where_it_begins),
+                tls_test(test_what_was_read_before_may_be_no_tls),
                 tls_test(test_warnings_without_end_are_an_error),
                 tls_test(test_an_address_is_a_name_too),
                 tls_test(test_nothing_is_written_before_the_handshake),

@@ -233,6 +233,61 @@ static void test_a_revoked_wildcard_is_free(void **state _unused_) {
         assert_int_equal(ask_host(bob, "*.x.org"), 1);
 }
 
+/* ---- tls ---- */
+
+static void test_https_and_tls_of_a_name_are_in_each_others_way(void **state _unused_) {
+        assert_int_equal(ask(ann, "tls", NULL, "a"), 1);
+        assert_int_equal(ask(ann, "https", NULL, "a"), -EEXIST);
+        assert_int_equal(ask(ann, "http", NULL, "a"), 1);
+        assert_int_equal(ask(ann, "tls", NULL, "a"), -EEXIST);
+        assert_int_equal(ask(ann, "https", NULL, "b"), 1);
+        assert_int_equal(ask(ann, "tls", NULL, "b"), -EEXIST);
+        assert_int_equal(ask(bob, "http+tls", NULL, "a"), -EEXIST);
+        assert_int_equal(ask(bob, "http+tls", NULL, "c"), 2);
+        assert_string_equal(url_of(TUNNEL_TLS, "a.t.example", REGISTRY_FOUND), "tls://a.t.example");
+        (void) url_of(TUNNEL_TLS, "b.t.example", REGISTRY_UNKNOWN);
+}
+
+static void test_hellos_are_worth_a_look_while_a_name_may_have_tls(void **state _unused_) {
+        uint64_t now = clock_usec();
+
+        assert_int_equal(ask(ann, "http+https", NULL, "a"), 2);
+        assert_false(registry_has_tls(registry));
+        assert_int_equal(ask(ann, "http+tls", NULL, "b"), 2);
+        assert_true(registry_has_tls(registry));
+        registry_logout(registry, id_of(ann), ann_session.id, now);
+        assert_true(registry_has_tls(registry));
+        (void) registry_sweep(registry, now + GRACE_USEC);
+        assert_false(registry_has_tls(registry));
+}
+
+static void test_of_an_absent_client_what_was_tls_is_waited_for(void **state _unused_) {
+        assert_int_equal(ask(ann, "https", NULL, "a"), 1);
+        assert_int_equal(ask(ann, "tls", "*.x.org", NULL), 1);
+        registry_logout(registry, id_of(ann), ann_session.id, clock_usec());
+        (void) url_of(TUNNEL_TLS, "a.t.example", REGISTRY_UNKNOWN);
+        (void) url_of(TUNNEL_TLS, "a.x.org", REGISTRY_AWAY);
+        ann_session = log_in(ann);
+        assert_int_equal(ask(ann, "https", "*.x.org", NULL), 1); /* it has changed its mind */
+        (void) url_of(TUNNEL_TLS, "a.x.org", REGISTRY_UNKNOWN);
+        assert_false(registry_has_tls(registry));
+}
+
+static void test_what_was_tls_is_known_after_a_restart(void **state _unused_) {
+        _cleanup_free_ char *text = NULL;
+        size_t n;
+
+        assert_int_equal(ask(ann, "tls", NULL, "a"), 1);
+        assert_int_equal(ask(ann, "https", NULL, "b"), 1);
+        text = registry_save(registry, &n);
+        registry_free(registry);
+        assert_int_equal(registry_new(&registry, &options), 0);
+        assert_int_equal(registry_restore(registry, text, n, NULL, NULL, clock_usec()), 0);
+        assert_true(registry_has_tls(registry));
+        (void) url_of(TUNNEL_TLS, "a.t.example", REGISTRY_AWAY);
+        (void) url_of(TUNNEL_TLS, "b.t.example", REGISTRY_UNKNOWN);
+}
+
 /* ---- names that the server chooses ---- */
 
 static char *pool_items[] = { TEXT("red"), TEXT("blue") };
@@ -335,6 +390,10 @@ int main(void) {
                 names_test(test_whose_a_name_is_minds_wildcards),
                 names_test(test_wildcards_survive_a_restart),
                 names_test(test_a_revoked_wildcard_is_free),
+                names_test(test_https_and_tls_of_a_name_are_in_each_others_way),
+                names_test(test_hellos_are_worth_a_look_while_a_name_may_have_tls),
+                names_test(test_of_an_absent_client_what_was_tls_is_waited_for),
+                names_test(test_what_was_tls_is_known_after_a_restart),
                 names_test(test_who_asks_for_no_name_gets_one_of_the_pool),
                 names_test(test_a_name_of_the_pool_stays_its_client_s_and_goes_back_after_the_grace_time),
                 names_test(test_a_name_of_the_pool_that_somebody_asked_for_is_taken),

@@ -168,6 +168,20 @@ static void test_foreign_names_need_permission_and_the_domain_itself_is_nobodys(
         expect_refusal(&rules, WISH(.protocol = TEXT("http"), .hostname = TEXT("t.example")), -EKEYREJECTED, "not yours");
 }
 
+static void test_https_and_tls_do_not_go_together(void **state _unused_) {
+        WishRules rules = make_rules();
+
+        expect_wish(&rules, WISH(.protocol = TEXT("tls"), .subdomain = TEXT("a")), "a.t.example", 1);
+        expect_wish(&rules, WISH(.protocol = TEXT("http+tls"), .hostname = TEXT("a.t.example")),
+                    "a.t.example", 2);
+        expect_refusal(&rules, WISH(.protocol = TEXT("https+tls")), -EINVAL, "share a port");
+        expect_refusal(&rules, WISH(.protocol = TEXT("tls+http+https")), -EINVAL, "share a port");
+        allow("protocols", "http,https,tcp");
+        expect_refusal(&rules, WISH(.protocol = TEXT("tls")), -EKEYREJECTED, "not yours");
+        rules.https_port = 0;
+        expect_refusal(&rules, WISH(.protocol = TEXT("tls")), -EINVAL, "doesn't serve tls");
+}
+
 #define WILD(name) WISH(.protocol = TEXT("http"), .hostname = TEXT(name))
 
 static void test_wildcards_are_of_those_whose_policy_covers_them(void **state _unused_) {
@@ -218,7 +232,9 @@ static void test_urls_have_a_port_unless_it_is_the_protocols_own(void **state _u
         _cleanup_free_ char *http = tunnel_url(&rules, TUNNEL_HTTP, "a.t.example", 0);
         _cleanup_free_ char *https = tunnel_url(&rules, TUNNEL_HTTPS, "a.t.example", 0);
         _cleanup_free_ char *tcp = tunnel_url(&rules, TUNNEL_TCP, "ignored", 20001);
+        _cleanup_free_ char *tls = tunnel_url(&rules, TUNNEL_TLS, "a.t.example", 0);
 
+        assert_string_equal(tls, "tls://a.t.example");
         assert_string_equal(http, "http://a.t.example:8080");
         assert_string_equal(https, "https://a.t.example");
         assert_string_equal(tcp, "tcp://t.example:20001");
@@ -229,17 +245,24 @@ int main(void) {
                 cmocka_unit_test_teardown(test_protocols_may_be_joined_and_keep_their_order, forget_policy),
                 cmocka_unit_test_teardown(test_odd_protocols_are_refused, forget_policy),
                 cmocka_unit_test_teardown(test_of_both_protocols_the_unserved_one_is_left_out, forget_policy),
-                cmocka_unit_test_teardown(test_names_are_trimmed_and_lowered_and_hostname_wins, forget_policy),
-                cmocka_unit_test_teardown(test_our_ports_are_cut_off_a_hostname_and_others_refused, forget_policy),
+                cmocka_unit_test_teardown(test_names_are_trimmed_and_lowered_and_hostname_wins,
+                                          forget_policy),
+                cmocka_unit_test_teardown(test_our_ports_are_cut_off_a_hostname_and_others_refused,
+                                          forget_policy),
                 cmocka_unit_test_teardown(test_odd_names_are_refused, forget_policy),
                 cmocka_unit_test_teardown(test_reserved_names_are_refused_either_way, forget_policy),
                 cmocka_unit_test_teardown(test_banned_words_are_refused_as_words_only, forget_policy),
-                cmocka_unit_test_teardown(test_foreign_names_need_permission_and_the_domain_itself_is_nobodys, forget_policy),
-                cmocka_unit_test_teardown(test_wildcards_are_of_those_whose_policy_covers_them, forget_policy),
-                cmocka_unit_test_teardown(test_wildcards_in_the_domain_are_of_those_whose_policy_names_them, forget_policy),
+                cmocka_unit_test_teardown(test_foreign_names_need_permission_and_the_domain_itself_is_nobodys,
+                                          forget_policy),
+                cmocka_unit_test_teardown(test_https_and_tls_do_not_go_together, forget_policy),
+                cmocka_unit_test_teardown(test_wildcards_are_of_those_whose_policy_covers_them,
+                                          forget_policy),
+                cmocka_unit_test_teardown(test_wildcards_in_the_domain_are_of_those_whose_policy_names_them,
+                                          forget_policy),
                 cmocka_unit_test_teardown(test_the_whole_domain_may_be_somebodys, forget_policy),
                 cmocka_unit_test_teardown(test_remote_ports_are_of_the_range_and_of_tcp_only, forget_policy),
-                cmocka_unit_test_teardown(test_urls_have_a_port_unless_it_is_the_protocols_own, forget_policy),
+                cmocka_unit_test_teardown(test_urls_have_a_port_unless_it_is_the_protocols_own,
+                                          forget_policy),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
