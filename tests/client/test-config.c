@@ -102,6 +102,27 @@ static void test_a_hostname_leaves_no_default_subdomain(void **state) {
         assert_null(f->config->tunnels[0]->subdomain);
 }
 
+static void test_a_hostname_may_be_a_wildcard_and_tls_has_names(void **state) {
+        Fixture *f = *state;
+
+        write_file(f, "a.conf",
+                   "tunnels: { a: { local = \"1\"; proto = \"http+tls\"; hostname = \"*.example.org\"; };"
+                   "           b: { local = \"1\"; proto = \"tls\"; }; };");
+        load(f);
+        assert_string_equal(f->config->tunnels[0]->hostname, "*.example.org");
+        assert_string_equal(f->config->tunnels[1]->subdomain, "b");
+}
+
+static void test_half_a_wildcard_is_refused(void **state) {
+        write_file(*state, "a.conf", "tunnels: { a: { local = \"1\"; hostname = \"*x.example.org\"; }; };");
+        assert_refused(*state, "or *.example.com for all below it");
+}
+
+static void test_https_and_tls_do_not_go_together(void **state) {
+        write_file(*state, "a.conf", "tunnels: { a: { local = \"1\"; proto = \"https+tls\"; }; };");
+        assert_refused(*state, "can't have both https and tls: they share a port");
+}
+
 static void test_a_name_that_is_no_subdomain_is_refused(void **state) {
         write_file(*state, "a.conf", "tunnels: { a_b: { local = \"1\"; }; };");
         assert_refused(*state, "tunnel a_b: the name can't be a subdomain; set subdomain or hostname");
@@ -398,6 +419,9 @@ int main(void) {
                 TEST(test_a_wrong_addition_is_a_fault),
                 TEST(test_files_are_read_and_completed),
                 TEST(test_a_hostname_leaves_no_default_subdomain),
+                TEST(test_a_hostname_may_be_a_wildcard_and_tls_has_names),
+                TEST(test_half_a_wildcard_is_refused),
+                TEST(test_https_and_tls_do_not_go_together),
                 TEST(test_a_name_that_is_no_subdomain_is_refused),
                 TEST(test_keys_that_do_not_go_together_are_refused),
                 TEST(test_what_the_server_is_to_do_is_put_together),

@@ -64,6 +64,15 @@ static int grant(Fixture *f, const Tunnel *t, const char *proto, const char *url
         return answer(f, t->req_id, proto, url, NULL);
 }
 
+static void test_a_url_may_be_a_wildcard(void **state) {
+        Fixture *f = *state;
+        Tunnel *t = ask(f, "web");
+
+        assert_int_equal(grant(f, t, "http", "http://*.example.org:8080"), TUNNEL_ANSWER_UP);
+        assert_ptr_equal(tunnels_find(&f->tunnels, "http://*.example.org:8080", &left), &web);
+        assert_int_equal(grant(f, t, "https", "https://*:8443"), -EPROTO);
+}
+
 static void test_only_selected_ones_are_asked_for_in_order(void **state) {
         Fixture *f = *state;
 
@@ -259,6 +268,7 @@ static void test_what_a_server_does_not_echo_is_ours_or_nobodys(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                TEST(test_a_url_may_be_a_wildcard),
                 TEST(test_only_selected_ones_are_asked_for_in_order),
                 TEST(test_each_protocol_has_its_answer),
                 TEST(test_answers_that_fit_no_request_break_the_protocol),

@@ -17,6 +17,7 @@ from test_control import curl as control
 from test_metrics import metrics
 from test_sni import make, s_client
 from test_tunnels import curl
+from test_upgrade import upgraded
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["mux", "classic"])
 
@@ -256,6 +257,27 @@ def test_who_waits_in_vain_is_reset(place):
             server.process.terminate()
             assert server.exit_code() == 0
             server = place.server(*server.again(), config='names: { park = "100ms"; };')
+
+
+def test_who_waits_for_a_client_or_has_said_half_a_hello_is_served_by_the_new_process(place):
+    server = place.server()
+    hand = place.hand_client(server)
+    url, hello = hand.tunnel("tls", Subdomain="a"), hello_of("a.localhost")
+    with visit.connect(server.https) as waits, visit.connect(server.https) as halts:
+        waits.sendall(hello)
+        halts.sendall(hello[:100])
+        hand.expect("ReqProxy")
+        hand.expect("ReqProxy")
+        upgraded(place, server)
+        while hand.receive():
+            pass
+        halts.sendall(hello[100:])
+        back = place.hand_client(server, client_id=hand.client_id)
+        assert back.tunnel("tls", Subdomain="a") == url
+        for _ in range(2):
+            proxy = back.proxy()
+            assert proxy.expect("StartProxy").Url == url
+            assert proxy.wire.recv_exactly(len(hello)) == hello
 
 
 def test_a_name_is_one_user_s_over_all_protocols_and_has_one_use_of_the_https_port(place):
