@@ -14,8 +14,8 @@ int tls_errno(int gnutls_error);
  * caller. */
 int tls_fail(int gnutls_error, char **ret_why, const char *what, const char *file);
 
-/* A certificate chain and its key, which may be one file; CAs that the peer's certificate may be of. Return 0,
- * or a negative errno with *RET_WHY as above. */
+/* A certificate chain and its key, which may be one file; CAs that the peer's certificate may be of. Return
+ * 0, or a negative errno with *RET_WHY as above. */
 int tls_load_certificate(gnutls_certificate_credentials_t credentials, const char *certificate,
                          const char *key, char **ret_why);
 int tls_load_cas(gnutls_certificate_credentials_t credentials, const char *ca_file, char **ret_why);

@@ -7,8 +7,8 @@
 #include "net/stream-tls.h"
 #include "proto/client-hello.h"
 
-/* Visitors of the https port, as long as any name has a tunnel of tls. Their hello is read first: it says in the
- * clear where they belong.
+/* Visitors of the https port, as long as any name has a tunnel of tls. Their hello is read first: it says in
+ * the clear where they belong.
  *
  *   HELLO ──a tunnel of tls──► lookup, as for tcp; the relay begins with what was read
  *     └──none, or no hello──► TLS ends here, beginning with what was read ──► HEAD */

@@ -75,6 +75,12 @@ static void test_a_name_and_protocols_are_found(void **state) {
         assert_false(client_hello_offers(&hello, ""));
 }
 
+/* As browsers do, so that nobody gets used to what there is (GREASE, RFC 8701). */
+static void test_what_is_not_known_is_passed_over(void **state _unused_) {
+        CHECK("\x03\x03" RANDOM "\0" "\0\4\x0a\x0a\x13\x01" "\1\0" "\0\x13" "\x0a\x0a\0\0" SNI_A "\x1a\x1a\0\1\0", 0);
+        assert_string_equal(hello.server_name, "a");
+}
+
 static void test_a_hello_may_be_silent(void **state) {
         (void) state;
         CHECK(START, 0);
@@ -207,6 +213,7 @@ static void test_long_lists_of_protocols_are_refused(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_name_and_protocols_are_found),
+                cmocka_unit_test(test_what_is_not_known_is_passed_over),
                 cmocka_unit_test(test_a_hello_may_be_silent),
                 cmocka_unit_test(test_a_name_may_end_with_the_roots_dot),
                 cmocka_unit_test(test_bad_names_are_refused),
