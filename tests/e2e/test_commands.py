@@ -87,7 +87,8 @@ def uncomment(text):
 
 @pytest.mark.parametrize("change", [str, uncomment])
 def test_the_examples_are_right(place, change):
-    (place.folder / "pages").mkdir()
+    for folder in ("pages", "tls.d"):
+        (place.folder / folder).mkdir()
     place.write("token", "secret\n")
     place.write("tokens", f"alice sha256:{'ab' * 32}\n")
     certificate, key = place.certificate()
