@@ -81,8 +81,12 @@ void server_retry_parked(const Server *s) {
 /* ---- signals and the end ---- */
 
 void server_end(Server *s) {
-        for (size_t i = 0; i < SERVER_SIGNALS_MAX; i++)
-                uv_close((uv_handle_t *) &s->signals[i], NULL);
+        for (size_t i = 0; i < SERVER_SIGNALS_MAX; i++) {
+                int number = s->signals[i].signum; /* 0 once it is closed */
+
+                uv_close((uv_handle_t*) &s->signals[i], NULL);
+                (void) signal(number, SIG_IGN); /* this is the end already, and an orderly one */
+        }
         s->sweep = timer_free(s->sweep);
         s->watch = timer_free(s->watch);
         login_cancel_all(s);
