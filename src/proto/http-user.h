@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #define HTTP_USER_BYTES_MAX 512
+#define HTTP_HASHED_PASSWORD_BYTES_MAX 128 /* SHA takes the longer the longer they are: others are wrong */
 
 /* NULL if it is right, else how a sentence about it goes on. Whoever asks for a tunnel could choose a hash
  * that takes hours or all memory, so what one costs is limited, to half a second or so and 64 MiB. */

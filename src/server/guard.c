@@ -57,20 +57,20 @@ static void check_free(GuardCheck *c) {
 /* ---- what is known ---- */
 
 /* The verdict is about this visitor, too: else everybody could try what is right for others. */
-static int make_key(const Guard *g, const Tunnel *t, HttpSlice credentials, const Ip *network,
+static int make_key(const Guard *g, const Tunnel *t, HttpSlice credentials, const Address *visitor,
                     VerdictKey *ret) {
-        uint8_t text[HTTP_USERS_ID_BYTES + sizeof(*network) + HTTP_CREDENTIALS_BYTES_MAX];
-        uint8_t *p = text;
-        int r;
+        Ip network = address_network(visitor);
+        gnutls_hmac_hd_t hmac;
+        int r = gnutls_hmac_init(&hmac, GNUTLS_MAC_SHA256, g->secret, sizeof(g->secret));
 
-        if (credentials.length > HTTP_CREDENTIALS_BYTES_MAX)
-                return -EINVAL;
-        p = mempcpy(p, http_users_id(t->users), HTTP_USERS_ID_BYTES);
-        p = mempcpy(p, network, sizeof(*network));
-        p = mempcpy(p, credentials.data, credentials.length);
-        r = gnutls_hmac_fast(GNUTLS_MAC_SHA256, g->secret, sizeof(g->secret), text, (size_t) (p - text),
-                             ret->bytes);
-        explicit_bzero(text, sizeof(text));
+        if (r < 0)
+                return tls_errno(r);
+        r = gnutls_hmac(hmac, http_users_id(t->users), HTTP_USERS_ID_BYTES);
+        if (r >= 0)
+                r = gnutls_hmac(hmac, &network, sizeof(network));
+        if (r >= 0)
+                r = gnutls_hmac(hmac, credentials.data, credentials.length);
+        gnutls_hmac_deinit(hmac, ret->bytes);
         return tls_errno(r);
 }
 
@@ -82,38 +82,37 @@ static void guard_note(Guard *g, const VerdictKey *key, const Address *visitor, 
                 (void) attempts_failed(g->attempts, visitor, now);
 }
 
-/* Nothing is known in clear, or the visitor is limited. */
+/* With the lock. IS_KNOWN: the password is right, in clear. */
 static GuardAnswer guard_look(Guard *g, const Tunnel *t, const VerdictKey *key, const Address *visitor,
-                              bool is_limited) {
-        switch (verdicts_find(g->verdicts, key, clock_usec())) {
+                              bool is_known) {
+        uint64_t now = clock_usec();
+
+        switch (verdicts_find(g->verdicts, key, now)) {
         case 1:
                 return GUARD_ADMITTED;
         case 0:
                 return GUARD_WRONG;
         }
-        if (is_limited)
+        if (attempts_wait_usec(g->attempts, visitor, now) > 0)
                 return GUARD_LIMITED;
-        if (http_users_are_hashed(t->users))
+        if (!is_known && http_users_are_hashed(t->users))
                 return GUARD_UNSURE;
-        guard_note(g, key, visitor, false);
-        return GUARD_WRONG;
+        guard_note(g, key, visitor, is_known);
+        return is_known ? GUARD_ADMITTED : GUARD_WRONG;
 }
 
 GuardAnswer guard_ask(Guard *g, const Tunnel *t, HttpSlice credentials, const Ip *visitor) {
-        bool is_known = http_users_know(t->users, credentials), is_limited;
+        bool is_known = http_users_know(t->users, credentials);
         Address address = address_from_ip(visitor);
-        Ip network = address_network(&address);
-        GuardAnswer answer = GUARD_WRONG;
+        GuardAnswer answer;
         VerdictKey key;
 
         if (credentials.length == 0)
                 return GUARD_UNASKED;
+        if (make_key(g, t, credentials, &address, &key) < 0)
+                return GUARD_WRONG;
         pthread_mutex_lock(&g->lock);
-        is_limited = attempts_wait_usec(g->attempts, &address, clock_usec()) > 0;
-        if (is_known && !is_limited)
-                answer = GUARD_ADMITTED;
-        else if (make_key(g, t, credentials, &network, &key) >= 0)
-                answer = guard_look(g, t, &key, &address, is_limited);
+        answer = guard_look(g, t, &key, &address, is_known);
         pthread_mutex_unlock(&g->lock);
         return answer;
 }
@@ -156,7 +155,7 @@ static void guard_forget(Guard *g, GuardCheck *c) {
         DL_DELETE(g->waiting, c);
         g->n_waiting--;
         c->is_waiting = false;
-        atomic_fetch_sub(&c->tunnel->n_checks, 1);
+        atomic_fetch_sub(&c->tunnel->user->n_checks, 1);
 }
 
 static void *guard_run(void *userdata) {
@@ -202,8 +201,8 @@ static int guard_enqueue(Guard *g, GuardCheck *c) {
 
         if (r < 0)
                 return r;
-        if (atomic_fetch_add(&c->tunnel->n_checks, 1) >= GUARD_WAITING_OF_TUNNEL_MAX) {
-                atomic_fetch_sub(&c->tunnel->n_checks, 1);
+        if (atomic_fetch_add(&c->tunnel->user->n_checks, 1) >= GUARD_WAITING_OF_USER_MAX) {
+                atomic_fetch_sub(&c->tunnel->user->n_checks, 1);
                 return -ENOBUFS;
         }
         DL_APPEND(g->waiting, c);
@@ -216,7 +215,6 @@ static int guard_enqueue(Guard *g, GuardCheck *c) {
 int guard_check(GuardCheck **ret, Guard *g, Worker *w, Tunnel *t, HttpSlice credentials, const Ip *visitor,
                 GuardCheckedFn checked, void *userdata) {
         GuardCheck *c = new0(GuardCheck, 1);
-        Ip network;
         int r;
 
         if (!c)
@@ -230,8 +228,7 @@ int guard_check(GuardCheck **ret, Guard *g, Worker *w, Tunnel *t, HttpSlice cred
                 .checked = checked,
                 .userdata = userdata,
         };
-        network = address_network(&c->visitor);
-        r = c->credentials ? make_key(g, t, credentials, &network, &c->key) : -ENOMEM;
+        r = c->credentials ? make_key(g, t, credentials, &c->visitor, &c->key) : -ENOMEM;
         if (r >= 0) {
                 pthread_mutex_lock(&g->lock);
                 r = guard_enqueue(g, c);

@@ -12,7 +12,7 @@
 
 #define GUARD_THREADS 2
 #define GUARD_WAITING_MAX 256          /* visitors */
-#define GUARD_WAITING_OF_TUNNEL_MAX 32 /* of these for one tunnel, so that the others have their turn */
+#define GUARD_WAITING_OF_USER_MAX 64 /* of these for the tunnels of one user, so that the others have their turn */
 
 typedef struct Guard Guard;
 typedef struct GuardCheck GuardCheck;

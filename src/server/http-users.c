@@ -118,21 +118,20 @@ static bool hash_is_of(const char *hash, const char *password) {
         return equal;
 }
 
-/* An unknown name takes as long as a known one. */
-static bool verify(const HttpUsers *u, const char *name, size_t n_name, const char *password) {
-        bool is_known = false, is_right = false;
+/* Of whom NAME is, which has a colon behind it; or NULL. */
+static const char *find_hash(const HttpUsers *u, const char *name, size_t n_name) {
+        for (size_t i = 0; i < u->hashed.n; i++)
+                if (strncmp(u->hashed.items[i], name, n_name + 1) == 0)
+                        return u->hashed.items[i] + n_name + 1;
+        return NULL;
+}
 
-        for (size_t i = 0; i < u->hashed.n; i++) {
-                const char *user = u->hashed.items[i];
+/* An unknown name takes as long as a known one, and each as long as one hash. */
+static bool verify(const HttpUsers *u, const char *name, const char *colon) {
+        const char *hash = find_hash(u, name, (size_t) (colon - name)), *any = strchr(u->hashed.items[0], ':') + 1;
+        bool is_right = hash_is_of(hash ? hash : any, colon + 1);
 
-                if (strncmp(user, name, n_name + 1) != 0) /* with its colon */
-                        continue;
-                is_known = true;
-                is_right = hash_is_of(user + n_name + 1, password) || is_right;
-        }
-        if (!is_known)
-                (void) hash_is_of(strchr(u->hashed.items[0], ':') + 1, password);
-        return is_right;
+        return hash && is_right;
 }
 
 bool http_users_verify(const HttpUsers *u, const char *credentials) {
@@ -145,8 +144,8 @@ bool http_users_verify(const HttpUsers *u, const char *credentials) {
                 return false;
         text[n] = '\0';
         colon = strchr(text, ':');
-        if (colon)
-                is_right = verify(u, text, (size_t) (colon - text), colon + 1);
+        if (colon && strlen(colon + 1) <= HTTP_HASHED_PASSWORD_BYTES_MAX)
+                is_right = verify(u, text, colon);
         explicit_bzero(text, sizeof(text));
         return is_right;
 }

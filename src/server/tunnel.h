@@ -34,7 +34,6 @@ struct Tunnel {
         bool no_parking;              /* visitors don't wait for a client that is away: they get 502 */
         char label[CLIENT_LABEL_MAX]; /* of its client */
         atomic_uint n_connections;    /* its visitors */
-        atomic_uint n_checks;         /* those whose password waits to be looked at */
         atomic_bool is_failing;       /* its client says that the service behind it fails */
         Rate rate;                    /* of all of them */
         struct Client *client;        /* the registry's, under its lock while it has the tunnel */

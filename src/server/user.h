@@ -14,6 +14,7 @@ typedef struct User {
         char *name; /* owned; "": everybody, without authentication */
         Policy policy;
         atomic_uint n_connections; /* visitors in all its tunnels */
+        atomic_uint n_checks;      /* those whose password waits to be looked at */
         Rate rate;                 /* of all of them */
         unsigned n_tunnels;        /* main only; http+https is one */
 } User;

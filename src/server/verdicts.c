@@ -8,13 +8,13 @@
 
 typedef struct Verdict {
         VerdictKey key;
-        bool is_right;
         uint64_t until_usec;
-        UT_hash_handle hh; /* the oldest first */
+        UT_hash_handle hh; /* the oldest first, or the longest unasked of the right ones */
 } Verdict;
 
+/* Apart, so that guesses drive out guesses only. */
 struct Verdicts {
-        Verdict *all; /* owned */
+        Verdict *wrong, *right; /* owned */
 };
 
 int verdicts_new(Verdicts **ret) {
@@ -26,46 +26,61 @@ int verdicts_new(Verdicts **ret) {
         return 0;
 }
 
-static void verdict_drop(Verdicts *v, Verdict *verdict) {
-        HASH_DEL(v->all, verdict);
+static void verdict_drop(Verdict **table, Verdict *verdict) {
+        HASH_DEL(*table, verdict);
         free(verdict);
 }
 
-int verdicts_find(Verdicts *v, const VerdictKey *key, uint64_t now_usec) {
+/* The one of KEY if it still holds. */
+static Verdict *table_find(Verdict **table, const VerdictKey *key, uint64_t now_usec) {
         Verdict *found;
 
-        HASH_FIND(hh, v->all, key, sizeof(*key), found);
-        if (!found)
-                return -ENOENT;
-        if (found->until_usec > now_usec)
-                return found->is_right;
-        verdict_drop(v, found);
-        return -ENOENT;
+        HASH_FIND(hh, *table, key, sizeof(*key), found);
+        if (!found || found->until_usec > now_usec)
+                return found;
+        verdict_drop(table, found);
+        return NULL;
+}
+
+/* To the end, with all its time. */
+static void table_add(Verdict **table, Verdict *verdict, uint64_t now_usec) {
+        verdict->until_usec = now_usec + VERDICT_USEC;
+        HASH_ADD(hh, *table, key, sizeof(verdict->key), verdict);
+}
+
+int verdicts_find(Verdicts *v, const VerdictKey *key, uint64_t now_usec) {
+        Verdict *right = table_find(&v->right, key, now_usec);
+
+        if (right) {
+                HASH_DEL(v->right, right);
+                table_add(&v->right, right, now_usec);
+                return 1;
+        }
+        return table_find(&v->wrong, key, now_usec) ? 0 : -ENOENT;
 }
 
 int verdicts_put(Verdicts *v, const VerdictKey *key, bool is_right, uint64_t now_usec) {
-        Verdict *verdict;
+        Verdict **table = is_right ? &v->right : &v->wrong, *verdict = table_find(table, key, now_usec);
 
-        HASH_FIND(hh, v->all, key, sizeof(*key), verdict);
         if (verdict)
-                verdict_drop(v, verdict);
-        else if (HASH_COUNT(v->all) >= VERDICTS_MAX)
-                verdict_drop(v, v->all);
+                return 0;
         verdict = new0(Verdict, 1);
         if (!verdict)
                 return -ENOMEM;
+        if (HASH_COUNT(*table) >= VERDICTS_MAX)
+                verdict_drop(table, *table);
         verdict->key = *key;
-        verdict->is_right = is_right;
-        verdict->until_usec = now_usec + VERDICT_USEC;
-        HASH_ADD(hh, v->all, key, sizeof(verdict->key), verdict);
+        table_add(table, verdict, now_usec);
         return 0;
 }
 
 Verdicts *verdicts_free(Verdicts *v) {
         if (!v)
                 return NULL;
-        while (v->all)
-                verdict_drop(v, v->all);
+        while (v->wrong)
+                verdict_drop(&v->wrong, v->wrong);
+        while (v->right)
+                verdict_drop(&v->right, v->right);
         free(v);
         return NULL;
 }

@@ -92,6 +92,30 @@ static void test_hashes_of_each_kind_are_verified(void **state) {
         }
 }
 
+/* So that a check costs no more than one hash does, of a password that is no book. */
+static void test_one_hash_is_computed_for_a_check(void **state) {
+        _cleanup_free_ char *first = hashed("a", "one", "$5$salt"), *second = hashed("a", "two", "$5$salt");
+        char longest[3 + HTTP_HASHED_PASSWORD_BYTES_MAX + 1] = "b:", *p = longest + 2;
+        _cleanup_free_ char *of_longest = NULL, *of_longer = NULL;
+
+        (void) state;
+        memset(p, 'x', HTTP_HASHED_PASSWORD_BYTES_MAX);
+        of_longest = hashed("b", p, "$5$salt");
+        p[HTTP_HASHED_PASSWORD_BYTES_MAX] = 'x';
+        of_longer = hashed("c", p, "$5$salt");
+        {
+                const char *const list[] = { first, second, of_longest, of_longer };
+                HttpUsers *u = users_of("", list, ELEMENTSOF(list));
+
+                assert_true(verifies(u, "a:one", 5));
+                assert_false(verifies(u, "a:two", 5));
+                assert_true(verifies(u, longest, sizeof(longest) - 2));
+                longest[0] = 'c';
+                assert_false(verifies(u, longest, sizeof(longest) - 1));
+                http_users_free(u);
+        }
+}
+
 static void test_damaged_credentials_are_wrong(void **state) {
         _cleanup_free_ char *a = hashed("a", "one", "$5$salt"), *huge = malloc(100001);
         const char *const list[] = { a };
@@ -126,6 +150,7 @@ int main(void) {
                 cmocka_unit_test(test_a_list_takes_the_place_of_the_classic_user),
                 cmocka_unit_test(test_the_classic_password_is_never_a_hash),
                 cmocka_unit_test(test_hashes_of_each_kind_are_verified),
+                cmocka_unit_test(test_one_hash_is_computed_for_a_check),
                 cmocka_unit_test(test_damaged_credentials_are_wrong),
                 cmocka_unit_test(test_equal_lists_have_the_same_id),
         };
