@@ -238,7 +238,7 @@ import sys; sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r})
 import local
 for block in local.blocks("upload", {N_BYTES}): sys.stdout.buffer.write(block)"""))
     began = time.monotonic()
-    with Flat(server, client):
+    with Flat(server, client, transport=transport):
         answer = curl(place, tunnel, "/", "-T", "-", "-H", "Expect:", stdin=source.process.stdout)
     print(f"{protocol}, {transport}: {N_BYTES >> 20} MiB in {time.monotonic() - began:.1f} s")
     assert answer.decode() == f"{N_BYTES} {local.digest('upload', N_BYTES)}"
