@@ -19,6 +19,8 @@ struct NetworkWatch {
         PollItem poll;
         int fd;            /* owned: rtnetlink, or -1 */
         Timer *quiet;      /* owned: runs from the first change of a bunch on */
+        uint64_t quiet_usec;   /* of the next bunch; doubles as long as they follow each other */
+        uint64_t changed_usec; /* when the last bunch was told, or 0 */
         Timer *pulse;      /* owned */
         uint64_t due_usec; /* of the pulse, in CLOCK_BOOTTIME, which goes on in suspend */
         bool is_waiting;   /* for `quiet' */
@@ -37,7 +39,15 @@ static void on_quiet(void *userdata) {
         NetworkWatch *n = userdata;
 
         n->is_waiting = false;
+        n->changed_usec = clock_usec();
         n->changed(n->userdata);
+}
+
+/* A network that never rests, as where containers come and go, must not keep who is told from connecting. */
+static uint64_t next_quiet_usec(const NetworkWatch *n) {
+        bool is_calm = n->changed_usec == 0 || clock_usec() - n->changed_usec >= NETWORK_WATCH_CALM_USEC;
+
+        return is_calm ? NETWORK_WATCH_QUIET_USEC : MIN(2 * n->quiet_usec, NETWORK_WATCH_QUIET_MAX_USEC);
 }
 
 /* What has changed doesn't matter. */
@@ -49,9 +59,11 @@ static void on_netlink(PollItem *item, uint32_t events _unused_) {
                 if (recv(n->fd, message, sizeof(message), MSG_DONTWAIT) < 0 && errno != ENOBUFS &&
                     errno != EINTR)
                         break;
-        if (!n->is_waiting)
-                timer_start(n->quiet, NETWORK_WATCH_QUIET_USEC);
+        if (n->is_waiting)
+                return;
         n->is_waiting = true;
+        n->quiet_usec = next_quiet_usec(n);
+        timer_start(n->quiet, n->quiet_usec);
 }
 
 static void on_pulse(void *userdata) {

@@ -41,14 +41,14 @@ def digest(seed, n):
 class Service:
     """Serves each connection by the coroutine `serve(reader, writer)`."""
 
-    def __init__(self, port=0, limit=BLOCK, backlog=4096):
+    def __init__(self, port=0, limit=BLOCK, backlog=4096, host="127.0.0.1"):
         self.loop = asyncio.new_event_loop()
         self.n_connections = 0
         self.tasks = set()
         started = threading.Event()
 
         async def start():
-            self.server = await asyncio.start_server(self._serve, "127.0.0.1", port, limit=limit, backlog=backlog)
+            self.server = await asyncio.start_server(self._serve, host, port, limit=limit, backlog=backlog)
             self.port = self.server.sockets[0].getsockname()[1]
             started.set()
 

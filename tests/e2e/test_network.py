@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The network changes, or time passes without the client: it is back at once, under the same names."""
 
+import asyncio
 import hashlib
 import os
 import random
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
 
+import local
 import visit
 from conftest import TRANSPORT
 from daemons import PATIENCE, PGROK, SANITIZED, Client, Daemon
@@ -68,8 +71,48 @@ def net(place):
     return place.keep(net)
 
 
-def start(place, net, *arguments):
-    """A server outside, and a client inside with two tunnels."""
+class Restless:
+    """A network that never rests: an address comes and goes."""
+
+    def __init__(self, net):
+        self.net = net
+        self.is_over = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        while not self.is_over.wait(0.1):
+            self.net.inside("addr", "add", f"{self.net.prefix}.9/24", "dev", "eth0")
+            self.net.inside("addr", "del", f"{self.net.prefix}.9/24", "dev", "eth0")
+
+    def close(self):
+        self.is_over.set()
+        self.thread.join()
+
+
+class SlowPath(local.Service):
+    """To a server, with a delay as to the other side of the world."""
+
+    def __init__(self, host, port, seconds):
+        self.target, self.seconds = (host, port), seconds
+        super().__init__(host=host)
+
+    async def serve(self, reader, writer):
+        other_reader, other_writer = await asyncio.open_connection(*self.target)
+        try:
+            await asyncio.gather(self.copy(reader, other_writer), self.copy(other_reader, writer))
+        finally:
+            other_writer.close()
+
+    async def copy(self, reader, writer):
+        while data := await reader.read(1 << 16):
+            await asyncio.sleep(self.seconds)
+            writer.write(data)
+        writer.write_eof()
+
+
+def start(place, net, *arguments, path=None):
+    """A server outside, and a client inside with two tunnels. PATH: makes what is between them."""
     tokens = place.write("tokens", f"alice sha256:{hashlib.sha256(TOKEN.encode()).hexdigest()}\n")
     certificate, key = place.certificate()
     server = place.server(f"--tunnel-listen={net.prefix}.1:0", dev=False,
@@ -77,7 +120,8 @@ def start(place, net, *arguments):
                           auth: {{ method = "token-file"; token_file = "{tokens}"; }};''')
     der = subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-outform", "DER"], check=True,
                          capture_output=True).stdout
-    client = InsideClient(place, net, ["--server", f"{net.prefix}.1:{server.tunnel}", "--token", TOKEN, "--pin",
+    port = path(server).port if path else server.tunnel
+    client = InsideClient(place, net, ["--server", f"{net.prefix}.1:{port}", "--token", TOKEN, "--pin",
                                        "sha256:" + hashlib.sha256(der).hexdigest(), *arguments, "3000"])
     client.tunnels(2)
     return server, client
@@ -134,6 +178,25 @@ def test_a_change_that_does_no_harm_disturbs_nothing(place, net):
     client.wait_log("The network has changed", 2)
     time.sleep(1.5)  # what would end the session ends it within a second
     assert len(client.events("online")) == 1 and not client.events("offline")
+
+
+def test_a_network_that_never_rests_still_lets_us_connect(place, net):
+    place.keep(Restless(net))
+    _, client = start(place, net, path=lambda server: place.keep(SlowPath(f"{net.prefix}.1", server.tunnel, 0.2)))
+    assert len(client.events("online")) <= 2
+
+
+def test_a_network_that_never_rests_makes_no_storm(place, net):
+    server, client = start(place, net)
+    place.keep(Restless(net))
+    server.kill()
+    client.wait_event("offline")
+    since = time.monotonic()
+    n = len(client.events("offline"))
+    time.sleep(6)
+    n = len(client.events("offline")) - n
+    print(f"{n} attempts in {time.monotonic() - since:.1f} s")
+    assert 3 <= n <= 18
 
 
 def test_a_server_that_was_away_for_a_while(place, server):
