@@ -32,15 +32,15 @@ static void listing_done(Listing *l) {
         free(l->entries);
 }
 
-/* Returns false for what isn't shown: what is hidden, no file or folder, or a link that leads out. */
-static bool look_at(const char *root, const char *path, const char *name, struct stat *ret) {
+/* A link may lead out of the root. */
+static bool follow_link(const char *root, const char *path, const char *name, struct stat *ret) {
         char full[PATH_MAX];
         _cleanup_close_ int fd = -1;
 
-        if (*name == '.' || snprintf(full, sizeof(full), "%s%s", path, name) >= (int) sizeof(full))
+        if (snprintf(full, sizeof(full), "%s%s", path, name) >= (int) sizeof(full))
                 return false;
         fd = below_open(root, full, O_PATH);
-        return fd >= 0 && fstat(fd, ret) >= 0 && (S_ISREG(ret->st_mode) || S_ISDIR(ret->st_mode));
+        return fd >= 0 && fstat(fd, ret) >= 0;
 }
 
 static int listing_add(Listing *l, const char *name, const struct stat *st) {
@@ -61,6 +61,16 @@ static int listing_add(Listing *l, const char *name, const struct stat *st) {
         return 0;
 }
 
+/* What is hidden, no file or folder, or a link that leads out isn't shown. */
+static int listing_look_at(Listing *l, int folder, const char *root, const char *path, const char *name) {
+        struct stat st;
+
+        if (*name == '.' || fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+            (S_ISLNK(st.st_mode) && !follow_link(root, path, name, &st)))
+                return 0;
+        return S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) ? listing_add(l, name, &st) : 0;
+}
+
 static int listing_read(Listing *l, const char *root, const char *path) {
         int fd = below_open(root, path, O_RDONLY | O_DIRECTORY), r = 0;
         DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
@@ -70,16 +80,11 @@ static int listing_read(Listing *l, const char *root, const char *path) {
                 safe_close(fd);
                 return -1;
         }
-        while (r >= 0 && !l->is_cut && (e = readdir(folder))) {
-                struct stat st;
-
-                if (!look_at(root, path, e->d_name, &st))
-                        continue;
-                if (l->n == LISTING_ENTRIES_MAX)
+        for (unsigned n = 0; r >= 0 && !l->is_cut && (e = readdir(folder)); n++)
+                if (n == LISTING_ENTRIES_MAX)
                         l->is_cut = true;
                 else
-                        r = listing_add(l, e->d_name, &st);
-        }
+                        r = listing_look_at(l, dirfd(folder), root, path, e->d_name);
         closedir(folder);
         return r;
 }
@@ -138,7 +143,7 @@ static void print_page(FILE *f, const Listing *l, const char *path) {
                 print_entry(f, &l->entries[i]);
         fputs("</table>\n", f);
         if (l->is_cut)
-                fprintf(f, "<p>There are more than these %d.</p>\n", LISTING_ENTRIES_MAX);
+                fputs("<p>There are more.</p>\n", f);
         fputs("</body></html>\n", f);
 }
 

@@ -3,7 +3,7 @@
 
 /* A folder as a page. */
 
-#define LISTING_ENTRIES_MAX 10000
+#define LISTING_ENTRIES_MAX 2000 /* that are looked at, shown or not */
 
 /* What is in PATH, relative to the folder ROOT ("", or it ends with a slash), and may be seen. Names are any
  * bytes. Owned by the caller, or NULL when it can't be read or memory is out. */

@@ -88,6 +88,19 @@ def test_links_that_stay_inside_are_followed_and_others_not_listed(folder, tunne
     assert "inside.css" in text and "outside.txt" not in text
 
 
+def test_of_a_huge_folder_the_beginning_is_listed(folder, tunnel):
+    """All that is looked at counts, for visitors of other tunnels wait meanwhile."""
+    (folder / "many").mkdir()
+    for i in range(1500):
+        (folder / "many" / f"{i}").touch()
+    text = fetch(tunnel, "/many/").text
+    assert text.count("<td><a ") == 1501 and "There are more" not in text
+    for i in range(1500):
+        (folder / "many" / f"out{i}").symlink_to("/")
+    text = fetch(tunnel, "/many/").text
+    assert text.count("<td><a ") <= 1501 and "There are more" in text
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_what_may_not_be_read_is_403(folder, tunnel):
     (folder / "style.css").chmod(0)
