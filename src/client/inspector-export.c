@@ -46,24 +46,30 @@ static struct json_object *pair_new(HttpSlice name, HttpSlice value) {
 }
 
 int har_begin(HarExport *h) {
-        struct json_object *log = json_object_new_object(), *creator = json_object_new_object();
-
-        if (!log || !creator)
+        *h = (HarExport){};
+        h->out = open_memstream(&h->text, &h->n);
+        if (!h->out)
                 return -ENOMEM;
-        add_text(creator, "name", "pgrok");
-        add_text(creator, "version", PACKAGE_VERSION);
-        add_text(log, "version", "1.2");
-        add(log, "creator", creator);
-        add(log, "entries", json_object_new_array());
-        *h = (HarExport){ .log = log };
+        fputs("{\"log\":{\"version\":\"1.2\",\"creator\":{\"name\":\"pgrok\",\"version\":\"" PACKAGE_VERSION
+              "\"},\"entries\":[",
+              h->out);
         return 0;
 }
 
-struct json_object *har_end(HarExport *h) {
-        struct json_object *whole = json_object_new_object();
+int har_end(HarExport *h, char **ret, size_t *ret_n) {
+        fputs("]}}", h->out);
+        if (ferror(h->out) || fflush(h->out) != 0)
+                return -ENOMEM;
+        fclose(TAKE_PTR(h->out));
+        *ret_n = h->n;
+        *ret = TAKE_PTR(h->text);
+        return 0;
+}
 
-        add(whole, "log", TAKE_PTR(h->log));
-        return whole;
+void har_done(HarExport *h) {
+        if (h->out)
+                fclose(h->out);
+        free(h->text);
 }
 
 /* "a=1&b" as it stands; SEPARATOR: '&', or ';' for cookies, behind which there is a blank. */
@@ -201,19 +207,12 @@ static struct json_object *har_time(uint64_t usec) {
         return json_object_new_string(text);
 }
 
-int har_add(HarExport *h, const Record *record) {
-        struct json_object *o, *timings, *entries = json_object_object_get(h->log, "entries");
-        HttpHead head;
+static struct json_object *har_entry(HarExport *h, const Record *record, const HttpHead *head) {
+        struct json_object *o = json_object_new_object(), *timings = json_object_new_object();
 
-        if (show_head(record, RECORD_REQUEST, &head) < 0)
-                return -EBADMSG;
-        o = json_object_new_object();
-        timings = json_object_new_object();
-        if (!o || !timings)
-                return -ENOMEM;
         add(o, "startedDateTime", har_time(record->time_usec));
         add_msec(o, "time", record->duration_usec);
-        add(o, "request", har_request(h, record, &head));
+        add(o, "request", har_request(h, record, head));
         add(o, "response", har_response(h, record));
         add(o, "cache", json_object_new_object());
         add(timings, "send", json_object_new_int(0));
@@ -222,7 +221,19 @@ int har_add(HarExport *h, const Record *record) {
         add(o, "timings", timings);
         if (record->error)
                 add_text(o, "comment", record->error);
-        return json_object_array_add(entries, o) < 0 ? -ENOMEM : 0;
+        return o;
+}
+
+void har_add(HarExport *h, const Record *record) {
+        struct json_object *o;
+        HttpHead head;
+
+        if (show_head(record, RECORD_REQUEST, &head) < 0)
+                return;
+        o = har_entry(h, record, &head);
+        fprintf(h->out, "%s%s", h->n_entries++ > 0 ? "," : "",
+                json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+        json_object_put(o);
 }
 
 /* ---- curl ---- */

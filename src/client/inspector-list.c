@@ -3,23 +3,8 @@
 
 #include "base/str.h"
 #include "client/inspector-show.h"
+#include "client/inspector-walk.h"
 #include "net/http-json.h"
-#include "net/timer.h"
-
-typedef struct List {
-        HttpExchange *exchange;    /* borrowed */
-        Records *records;          /* borrowed */
-        Timer *timer;              /* owned */
-        uint64_t next, end;        /* ids */
-        const char *text;          /* borrowed from the exchange; or NULL */
-        struct json_object *found; /* owned */
-} List;
-
-static void list_free(List *l) {
-        timer_free(l->timer);
-        json_object_put(l->found);
-        free(l);
-}
 
 /* "404", or "4xx". */
 static bool status_matches(unsigned status, const char *wanted) {
@@ -32,10 +17,17 @@ static bool status_matches(unsigned status, const char *wanted) {
         return wanted[3] == '\0';
 }
 
-static bool list_matches(const List *l, const Record *record) {
-        const char *method = http_exchange_query(l->exchange, "method");
-        const char *status = http_exchange_query(l->exchange, "status");
-        const char *path = http_exchange_query(l->exchange, "path");
+/* A text to look for, or NULL. */
+static const char *wanted_text(HttpExchange *x) {
+        const char *text = http_exchange_query(x, "text");
+
+        return str_is_empty(text) ? NULL : text;
+}
+
+static bool record_matches(const Record *record, HttpExchange *x) {
+        const char *method = http_exchange_query(x, "method");
+        const char *status = http_exchange_query(x, "status");
+        const char *path = http_exchange_query(x, "path"), *text = wanted_text(x);
 
         if (method && !str_equal_nocase(record->method, strlen(record->method), method))
                 return false;
@@ -43,58 +35,29 @@ static bool list_matches(const List *l, const Record *record) {
                 return false;
         if (path && !strstr(record->path, path))
                 return false;
-        return !l->text || show_contains(record, l->text);
+        return !text || show_contains(record, text);
 }
 
-static void list_finish(List *l) {
-        struct json_object *o = json_object_new_object();
-        HttpExchange *x = l->exchange;
+static void on_list_record(const Record *record, HttpExchange *x, void *userdata) {
+        if (record_matches(record, x))
+                json_object_array_add(userdata, show_summary(record));
+}
 
-        json_object_object_add(o, "requests", TAKE_PTR(l->found));
-        list_free(l);
+static void on_list_answer(HttpExchange *x, void *userdata) {
+        struct json_object *o = json_object_new_object();
+
+        json_object_object_add(o, "requests", json_object_get(userdata));
         http_answer_json(x, 200, o);
 }
 
-/* The next N ids. */
-static void list_step(List *l, uint64_t n) {
-        for (; n > 0 && l->next < l->end; n--) {
-                _cleanup_(record_freep) Record *record = records_copy(l->records, l->next++, l->text);
-
-                if (record && list_matches(l, record))
-                        json_object_array_add(l->found, show_summary(record));
-        }
-        if (l->next < l->end)
-                timer_start(l->timer, 0);
-        else
-                list_finish(l);
-}
-
-static void on_list_due(void *userdata) {
-        list_step(userdata, INSPECTOR_LIST_STEP);
-}
-
-static void on_list_gone(void *userdata) {
-        list_free(userdata);
+static void on_list_free(void *userdata) {
+        json_object_put(userdata);
 }
 
 void inspector_list_answer(HttpExchange *x, Worker *w, Records *records) {
-        const char *text = http_exchange_query(x, "text");
-        List *l = new0(List, 1);
+        static const WalkOps ops = { .record = on_list_record, .answer = on_list_answer, .free = on_list_free };
+        WalkRange range = { .bodies = wanted_text(x) };
 
-        if (!l || timer_new(&l->timer, w, on_list_due, l) < 0) {
-                free(l);
-                http_answer_error(x, 500, "Out of memory");
-                return;
-        }
-        l->exchange = x;
-        l->records = records;
-        l->text = str_is_empty(text) ? NULL : text;
-        l->found = json_object_new_array();
-        records_range(records, &l->next, &l->end);
-        if (!l->text) {
-                list_step(l, UINT64_MAX);
-                return;
-        }
-        http_exchange_wait(x, on_list_gone, l);
-        timer_start(l->timer, 0);
+        records_range(records, &range.first, &range.next);
+        inspector_walk(x, w, records, &range, &ops, json_object_new_array());
 }

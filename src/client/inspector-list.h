@@ -2,13 +2,10 @@
 #pragma once
 
 /* The list of records for those who ask the inspector: summaries of those that match a query, by `method',
- * `status' (404, 4xx), a part of the `path', and a `text' in heads and bodies. To look for a text takes its
- * time, so it is done a few records at a time, between all that the loop has to do. */
+ * `status' (404, 4xx), a part of the `path', and a `text' in heads and bodies. */
 
 #include "client/records.h"
 #include "net/http-service.h"
 
-#define INSPECTOR_LIST_STEP 8 /* records at a time */
-
-/* Answers X, now or later. RECORDS is borrowed; outlives X's service. loop: W, main */
+/* Answers X, later. RECORDS is borrowed; outlives X's service. loop: W, main */
 void inspector_list_answer(HttpExchange *x, Worker *w, Records *records);

@@ -11,6 +11,7 @@
 #include "client/inspector-files.h"
 #include "client/inspector-list.h"
 #include "client/inspector-show.h"
+#include "client/inspector-walk.h"
 #include "net/http-json.h"
 #include "proto/hostname.h"
 
@@ -159,35 +160,40 @@ static void handle_events(Inspector *i, HttpExchange *x, const HttpRequest *r _u
         inspector_events_add(i->events, x);
 }
 
-/* Ids from FIRST to NEXT - 1. */
-static void answer_har(Inspector *i, HttpExchange *x, uint64_t first, uint64_t next) {
-        _cleanup_(json_object_putp) struct json_object *whole = NULL;
-        const char *text;
-        HarExport har;
+static void on_har_record(const Record *record, HttpExchange *x _unused_, void *userdata) {
+        har_add(userdata, record);
+}
+
+static void on_har_answer(HttpExchange *x, void *userdata) {
+        char *text = NULL;
         size_t n = 0;
 
-        if (har_begin(&har) < 0) {
-                http_answer_error(x, 500, "Out of memory");
-                return;
-        }
-        for (uint64_t id = first; id < next; id++) {
-                _cleanup_(record_freep) Record *record = records_copy(i->params.records, id, true);
+        (void) har_end(userdata, &text, &n);
+        answer_download(x, "application/json", "attachment; filename=\"pgrok.har\"", text, n);
+}
 
-                if (record)
-                        (void) har_add(&har, record);
+static void on_har_free(void *userdata) {
+        har_done(userdata);
+        free(userdata);
+}
+
+static void answer_har(Inspector *i, HttpExchange *x, const WalkRange *range) {
+        static const WalkOps ops = { .record = on_har_record, .answer = on_har_answer, .free = on_har_free };
+        HarExport *har = new0(HarExport, 1);
+
+        if (har && har_begin(har) >= 0)
+                inspector_walk(x, i->params.worker, i->params.records, range, &ops, har);
+        else {
+                free(har);
+                http_answer_error(x, 500, "Out of memory");
         }
-        whole = har_end(&har);
-        text = json_object_to_json_string_length(whole,
-                                                 JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &n);
-        answer_download(x, "application/json", "attachment; filename=\"pgrok.har\"",
-                        text ? strdup(text) : NULL, n);
 }
 
 static void handle_har(Inspector *i, HttpExchange *x, const HttpRequest *r _unused_) {
-        uint64_t first, next;
+        WalkRange range = { .bodies = true };
 
-        records_range(i->params.records, &first, &next);
-        answer_har(i, x, first, next);
+        records_range(i->params.records, &range.first, &range.next);
+        answer_har(i, x, &range);
 }
 
 /* ---- one request ---- */
@@ -199,7 +205,7 @@ static void handle_record(Inspector *i _unused_, HttpExchange *x, const HttpRequ
 
 static void handle_record_har(Inspector *i, HttpExchange *x, const HttpRequest *r _unused_,
                               const Record *record) {
-        answer_har(i, x, record->id, record->id + 1);
+        answer_har(i, x, &(WalkRange){ .first = record->id, .next = record->id + 1, .bodies = true });
 }
 
 static void handle_record_curl(Inspector *i _unused_, HttpExchange *x, const HttpRequest *r _unused_,

@@ -92,8 +92,10 @@ static const char *path_of(struct json_object *o, const char *keys) {
 }
 
 static void test_har_has_what_the_specification_wants(void **state _unused_) {
+        _cleanup_free_ char *text = NULL;
         struct json_object *whole;
         HarExport h;
+        size_t n;
 
         post("/p?a=1&b", "Cookie: x=1; y=2\r\nContent-Type: text/plain\r\n", "hi");
         message(RECORD_RESPONSE,
@@ -104,8 +106,14 @@ static void test_har_has_what_the_specification_wants(void **state _unused_) {
         record.time_usec = 1700000000123456;
         record.duration_usec = 12345;
         assert_int_equal(har_begin(&h), 0);
-        assert_int_equal(har_add(&h, &record), 0);
-        whole = har_end(&h);
+        har_add(&h, &record);
+        har_add(&h, &record);
+        assert_int_equal(har_end(&h, &text, &n), 0);
+        har_done(&h);
+        assert_int_equal(strlen(text), n);
+        whole = json_tokener_parse(text);
+        assert_int_equal(json_object_array_length(json_object_object_get(
+                                 json_object_object_get(whole, "log"), "entries")), 2);
         assert_string_equal(path_of(whole, "log/version"), "1.2");
         assert_string_equal(path_of(whole, "log/entries/0/startedDateTime"), "2023-11-14T22:13:20.123Z");
         assert_string_equal(path_of(whole, "log/entries/0/time"), "12.345");
