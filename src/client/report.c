@@ -299,7 +299,9 @@ void report_health(Report *r, const char *name, const char *why) {
 }
 
 void report_inspector(Report *r, const char *url) {
-        if (r->mode == REPORT_JSON) {
+        if (r->mode == REPORT_SCREEN)
+                r->observer->inspector(url, r->observer_userdata);
+        else if (r->mode == REPORT_JSON) {
                 json_object *event = event_new("inspector");
 
                 add_string(event, "url", url);

@@ -62,6 +62,7 @@ typedef struct ReportObserver {
         void (*visitors)(int change, void *userdata);
         void (*connection)(const ReportConnection *connection, void *userdata);
         void (*request)(const ReportRequest *request, void *userdata);
+        void (*inspector)(const char *url, void *userdata);
         void (*offline)(const char *reason, uint64_t retry_usec, void *userdata);
         void (*error)(const char *name, const char *reason, void *userdata);
 } ReportObserver;

@@ -240,6 +240,11 @@ static void on_request(const ReportRequest *request, void *userdata) {
         screen_unlock(userdata);
 }
 
+static void on_inspector(const char *url, void *userdata) {
+        status_inspector(screen_lock(userdata), url);
+        screen_unlock(userdata);
+}
+
 static void on_offline(const char *reason, uint64_t retry_usec, void *userdata) {
         status_offline(screen_lock(userdata), reason, retry_usec, clock_usec());
         screen_unlock(userdata);
@@ -256,6 +261,7 @@ static const ReportObserver observer = {
         .visitors = on_visitors,
         .connection = on_connection,
         .request = on_request,
+        .inspector = on_inspector,
         .offline = on_offline,
         .error = on_error,
 };

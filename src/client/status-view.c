@@ -115,16 +115,10 @@ static char *session_text(const View *v) {
                           is_measured(v) ? duration_text(v->now->round_trip_usec, text) : "");
 }
 
-static void put_session(View *v) {
+static void put_server(View *v) {
         const Status *s = v->status;
         char text[DURATION_TEXT_MAX];
 
-        if (s->state == STATUS_OFFLINE)
-                put_row(v, "Reason", STYLE_PLAIN, strdup(s->reason));
-        if (v->is_compact) {
-                put_row(v, NULL, STYLE_PLAIN, session_text(v));
-                return;
-        }
         if (!str_is_empty(s->user))
                 put_row(v, "Account", STYLE_PLAIN, strdup(s->user));
         put_row(v, "Server", STYLE_PLAIN,
@@ -132,6 +126,19 @@ static void put_session(View *v) {
                                          : str_format("%s, version %s", s->server, s->version));
         if (is_measured(v))
                 put_row(v, "Round trip", STYLE_PLAIN, strdup(duration_text(v->now->round_trip_usec, text)));
+}
+
+static void put_session(View *v) {
+        const Status *s = v->status;
+
+        if (s->state == STATUS_OFFLINE)
+                put_row(v, "Reason", STYLE_PLAIN, strdup(s->reason));
+        if (v->is_compact)
+                put_row(v, NULL, STYLE_PLAIN, session_text(v));
+        else
+                put_server(v);
+        if (s->inspector)
+                put_row(v, "Inspector", STYLE_PLAIN, strdup(s->inspector));
 }
 
 /* ---- forwardings ---- */

@@ -21,6 +21,7 @@ void status_done(Status *s) {
         free(s->user);
         free(s->version);
         free(s->reason);
+        free(s->inspector);
         free(s->message);
 }
 
@@ -99,6 +100,10 @@ void status_request(Status *s, const ReportRequest *q, time_t now) {
         e->has_failed = q->error;
         snprintf(e->method, sizeof(e->method), "%s", q->method);
         snprintf(e->what, sizeof(e->what), "%s%s%s", q->path, q->error ? ": " : "", q->error ? q->error : "");
+}
+
+void status_inspector(Status *s, const char *url) {
+        (void) str_replace(&s->inspector, url);
 }
 
 void status_offline(Status *s, const char *reason, uint64_t retry_usec, uint64_t now_usec) {

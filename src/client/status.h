@@ -36,6 +36,7 @@ typedef struct Status {
         uint64_t since_usec; /* online: since when */
         uint64_t retry_usec; /* offline: when it is tried again */
         char *server, *user, *version, *reason;
+        char *inspector; /* or NULL */
         StatusForwarding forwardings[STATUS_FORWARDINGS_MAX];
         size_t n_forwardings;
         size_t n_open; /* connections */
@@ -56,6 +57,7 @@ void status_online(Status *s, const ReportOnline *online, uint64_t now_usec);
 void status_tunnel(Status *s, const ReportTunnel *tunnel);
 void status_connection(Status *s, const ReportConnection *connection, time_t now);
 void status_request(Status *s, const ReportRequest *request, time_t now);
+void status_inspector(Status *s, const char *url);
 void status_offline(Status *s, const char *reason, uint64_t retry_usec, uint64_t now_usec);
 void status_error(Status *s, const char *name, const char *reason);
 

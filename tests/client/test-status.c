@@ -105,6 +105,7 @@ static void fill(Status *s) {
 
 static void test_a_page_shows_it_all(void **state) {
         fill(*state);
+        status_inspector(*state, "http://127.0.0.1:4040");
         assert_string_equal(
                 page(*state, 80, 18, 185 * USEC_PER_SEC),
                 "pgrok                                                                     q ends\n"
@@ -113,6 +114,7 @@ static void test_a_page_shows_it_all(void **state) {
                 "Account       alice\n"
                 "Server        tunnel.example.com:4443, version 0.1.0\n"
                 "Round trip    12 ms\n"
+                "Inspector     http://127.0.0.1:4040\n"
                 "Forwarding    http://web.example.com -> 127.0.0.1:3000\n"
                 "              tcp://example.com:20022 -> 127.0.0.1:22\n"
                 "\n"
@@ -120,7 +122,7 @@ static void test_a_page_shows_it_all(void **state) {
                 "\n"
                 "01:01:01  http    192.0.2.7:4711: the local service's connection was…      12 ms\n"
                 "01:01:01  tcp     192.0.2.7:4711, 100 B in, 2.0 KiB out                    1.5 s\n"
-                "\n\n\n\n\n");
+                "\n\n\n\n");
 }
 
 static void test_a_small_page_shows_what_matters(void **state) {

@@ -184,9 +184,9 @@ def test_the_account_is_shown_and_told(place):
     assert client.wait_event("online")["user"] == "alice"
 
 
-def test_the_round_trip_is_measured(place, server, terminal):
+def test_the_round_trip_is_measured_and_the_inspector_shown(place, server, terminal):
     start(terminal, server, "--transport=mux", "9")
-    terminal.wait(r"^Round trip +[0-9.]+ ms")
+    assert re.search(r"^Inspector +http://127\.0\.0\.1:40\d\d$", terminal.wait(r"^Round trip +[0-9.]+ ms"), re.M)
 
 
 def test_what_is_lost_says_why_and_counts_down(place, terminal):
