@@ -368,6 +368,7 @@ Visitor *visitor_new(Shard *sh, const Address *peer, TunnelProtocol protocol, bo
                 return NULL;
         v->peer = *peer;
         v->protocol = protocol;
+        v->state = VISITOR_HEAD;
         v->started_usec = clock_usec();
         visitor_enter(v, sh);
         if (is_settled)
