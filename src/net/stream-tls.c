@@ -43,7 +43,8 @@ typedef struct StreamTls {
         bool dry;        /* pull found nothing */
         bool has_end;    /* the peer's close_notify, or its FIN where that will do */
         bool remembered; /* our ticket is kept */
-        bool is_proved;  /* by a certificate that it was only asked for */
+        TlsServer *judge; /* a reference: whose word `is_proved' is; NULL: it was not asked for yet */
+        bool is_proved;   /* by a certificate that it was only asked for */
 } StreamTls;
 
 static StreamTls *stream_tls(Stream *s) {
@@ -247,10 +248,8 @@ static void stream_tls_handshake(StreamTls *t) {
         if (r < 0 && gnutls_error_is_fatal(r)) {
                 stream_tls_set_why(t, r);
                 gnutls_alert_send_appropriate(t->session, r);
-        } else if (r >= 0) {
+        } else if (r >= 0)
                 t->state = TLS_OPEN;
-                t->is_proved = t->server && tls_peer_is_proved(t->server, t->session);
-        }
         (void) stream_tls_flush(&t->stream); /* its failure shows in the state */
         if (r < 0 && gnutls_error_is_fatal(r) && t->state != TLS_FAILED)
                 stream_tls_fail(t, stream_tls_is_alpn_refused(t, r) ? -EPROTONOSUPPORT : tls_errno(r));
@@ -421,6 +420,7 @@ static void stream_tls_destroy(Stream *s, bool reset) {
         if (t->session)
                 gnutls_deinit(t->session);
         tls_server_unref(t->server);
+        tls_server_unref(t->judge);
         tls_client_unref(t->client);
         free(t->host);
         free(t->why);
@@ -525,8 +525,15 @@ int stream_tls_peer_name(Stream *s, char **ret_name) {
         return tls_peer_name(t->session, ret_name);
 }
 
-bool stream_tls_is_proved(Stream *s) {
-        return stream_tls(s)->is_proved;
+bool stream_tls_is_proved(Stream *s, TlsServer *judge) {
+        StreamTls *t = stream_tls(s);
+
+        if (t->judge != judge) {
+                tls_server_unref(t->judge);
+                t->judge = tls_server_ref(judge);
+                t->is_proved = tls_peer_is_proved(judge, t->session);
+        }
+        return t->is_proved;
 }
 
 void stream_tls_set_tunnel_options(Stream *s) {

@@ -33,8 +33,9 @@ int stream_tls_new_client(Stream **ret, Worker *w, int fd, TlsClient *tls, const
  * -ENOMEM. */
 int stream_tls_peer_name(Stream *s, char **ret_name);
 
-/* The client has shown a certificate that tls_server_ask_client() wants, in a handshake that is done. */
-bool stream_tls_is_proved(Stream *s);
+/* In its handshake, which is done, the client has shown a certificate that tls_server_ask_client() wants of
+ * those who come to JUDGE: the server that S is of, or one that has taken its place. */
+bool stream_tls_is_proved(Stream *s, TlsServer *judge);
 
 /* S, such a stream, turns out to be a connection between client and server: socket_set_tunnel_options(). */
 void stream_tls_set_tunnel_options(Stream *s);

@@ -52,7 +52,7 @@ static VisitorAccess judge_password(const Visitor *v, const HttpHead *head, cons
 }
 
 bool visitor_is_proved(const Visitor *v) {
-        return v->asked ? v->was_proved : stream_tls_is_proved(v->stream);
+        return v->asked ? v->was_proved : stream_tls_is_proved(v->stream, v->shard->snapshot->https_tls);
 }
 
 VisitorAccess visitor_judge(const Visitor *v, const HttpHead *head, const Tunnel *t) {

@@ -12,6 +12,7 @@ import pytest
 import visit
 from classic import Peer
 from daemons import PATIENCE, PGROKD
+from test_control import ctl
 from wire import Wire
 
 TOKEN = "token-of-alice"
@@ -283,6 +284,21 @@ def test_connections_from_before_a_reload_must_show_one_too(place, authority):
         server.wait_log("[Cc]onfiguration")
         sock.sendall(visit.head(tunnel.host))
         assert visit.read_answer(sock).status == 403
+
+
+def test_a_certificate_is_good_for_as_long_as_its_authority_is(place, authority):
+    others = Authority(place.folder, "others")
+    server = place.server(config=f'tls: {{ visitor_ca = "{authority.ca}"; }};')
+    tunnel = place.client(server, str(place.http().port)).tunnel("https")
+    context = visit.trust(place.ca())
+    context.load_cert_chain(*authority.sign("visitor"))
+    with context.wrap_socket(socket.create_connection(("127.0.0.1", tunnel.port), PATIENCE), server_hostname=tunnel.host) as sock:
+        for ca, status in ((None, 200), (authority.ca, 200), (others.ca, 403)):
+            if ca:
+                place.write("pgrokd.conf", f'server: {{ tls: {{ visitor_ca = "{ca}"; }}; access_log = "off"; }};')
+                ctl(place, server, "reload")
+            sock.sendall(visit.head(tunnel.host))
+            assert visit.read_answer(sock).status == status, ca
 
 
 def test_a_visitor_ca_that_can_t_be_read_is_told(place):
