@@ -5,6 +5,7 @@
 #include <gnutls/crypto.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <utlist.h>
 
 #include "base/parse.h"
@@ -18,6 +19,7 @@
  * A check may be cancelled all the while: then nobody is told. */
 
 #define GUARD_SECRET_BYTES 32
+#define GUARD_NICE 10 /* those who are let in already come first */
 
 struct GuardCheck {
         Mail mail;
@@ -161,6 +163,7 @@ static void guard_forget(Guard *g, GuardCheck *c) {
 static void *guard_run(void *userdata) {
         Guard *g = userdata;
 
+        (void) setpriority(PRIO_PROCESS, 0, GUARD_NICE); /* Linux: of this thread */
         pthread_mutex_lock(&g->lock);
         while (!g->is_ending) {
                 GuardCheck *c = g->waiting;

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -231,6 +232,13 @@ def test_others_are_served_while_passwords_are_computed(place, server, start):
         slowest = max(slowest, time.monotonic() - started)
     assert slowest < 1
     assert [visit.read_answer(sock).status for sock in waiting] == [401] * 8
+
+
+def test_those_who_are_let_in_come_before_those_who_guess(place, server, start):
+    _, client = start(server, f'http_auth = "u:{hashed(crypt.METHOD_BLOWFISH, "p", rounds=16)}";')
+    assert visit.get(client.tunnel(), headers=basic("u:wrong")).status == 401
+    nice = [int(f.read_text().rpartition(")")[2].split()[16]) for f in Path(f"/proc/{server.pid}/task").glob("*/stat")]
+    assert nice.count(10) == 1 and nice.count(0) == len(nice) - 1
 
 
 def test_who_guesses_is_not_listened_to_for_a_while(place):
