@@ -7,6 +7,7 @@
 static const char *const names[LOG_KIND_MAX] = {
         [LOG_KIND_LOGIN] = "refused logins",
         [LOG_KIND_TUNNEL] = "refused tunnels",
+        [LOG_KIND_VISITOR] = "denied visitors",
         [LOG_KIND_ACME] = "ACME challenges",
 };
 

@@ -7,9 +7,10 @@
 #include "base/log-limit.h"
 
 typedef enum LogKind {
-        LOG_KIND_LOGIN,  /* refused */
-        LOG_KIND_TUNNEL, /* refused */
-        LOG_KIND_ACME,   /* challenges */
+        LOG_KIND_LOGIN,   /* refused */
+        LOG_KIND_TUNNEL,  /* refused */
+        LOG_KIND_VISITOR, /* denied */
+        LOG_KIND_ACME,    /* challenges */
         LOG_KIND_MAX
 } LogKind;
 

@@ -34,8 +34,6 @@ struct Shard {
         struct Visitor *visitors;
         struct MuxTail *tails; /* what is left of mux sessions that were replaced */
         unsigned n_gates, n_visitors, n_parked;
-        unsigned n_denials;   /* of visitors, logged in that second */
-        uint64_t denials_sec;
         ShardListener listeners[SNAPSHOT_SOCKETS_MAX];
         unsigned n_listeners;
         unsigned n_placed; /* main's: sessions that it has placed here */

@@ -10,7 +10,6 @@
  * Why somebody is kept out is for the log, not for them. */
 
 #define VISITOR_CHECK_USEC (20 * USEC_PER_SEC)
-#define DENIALS_LOGGED_MAX 20 /* a second and worker */
 
 /* Who asks, as far as trusted proxies tell. */
 static Ip visitor_ip(const Visitor *v, const HttpHead *head) {
@@ -19,20 +18,10 @@ static Ip visitor_ip(const Visitor *v, const HttpHead *head) {
         return forwarded_visitor(&peer, &v->shard->snapshot->config->proxies, head);
 }
 
-/* Whoever comes again and again doesn't fill the log. */
-static bool shard_may_log_denial(Shard *sh) {
-        uint64_t now_sec = clock_usec() / USEC_PER_SEC;
-
-        if (sh->denials_sec != now_sec)
-                sh->n_denials = 0;
-        sh->denials_sec = now_sec;
-        return sh->n_denials++ < DENIALS_LOGGED_MAX;
-}
-
 static void visitor_log_denial(const Visitor *v, const Ip *who, const char *status, const char *why) {
         char text[IP_TEXT_MAX];
 
-        if (!shard_may_log_denial(v->shard))
+        if (!log_kinds_admit(&v->shard->server->log_kinds, LOG_KIND_VISITOR))
                 return;
         log_struct(LOG_INFO,
                    LOG_FIELDS({ "PGROK_EVENT", "denied" }, { "PGROK_TUNNEL", v->tunnel->url },
