@@ -67,6 +67,11 @@ static void note_range(Liking *l, HttpSlice range, unsigned quality) {
         l->specificity = specificity;
 }
 
+/* Most ranges aren't, and each request has some. */
+static bool is_of_text(HttpSlice range) {
+        return *range.data == '*' || char_lower(*range.data) == 't';
+}
+
 bool http_prefers_html(const HttpHead *request) {
         Liking html = { .type = "text/html" }, plain = { .type = "text/plain" };
         const HttpField *f = NULL;
@@ -76,9 +81,13 @@ bool http_prefers_html(const HttpHead *request) {
                 HttpSlice list = f->value;
 
                 while (http_list_next(&list, &parameters)) {
-                        HttpSlice range = take_part(&parameters);
-                        unsigned quality = quality_of(parameters);
+                        HttpSlice range;
+                        unsigned quality;
 
+                        if (!is_of_text(parameters))
+                                continue;
+                        range = take_part(&parameters);
+                        quality = quality_of(parameters);
                         note_range(&html, range, quality);
                         note_range(&plain, range, quality);
                 }

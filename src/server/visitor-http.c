@@ -212,7 +212,8 @@ static bool visitor_may_pass(Exchange *x, const HttpHead *head) {
         Tunnel *t = NULL;
         bool may;
 
-        visitor_note_form(v, head);
+        if (!v->is_routed) /* else it was noted when that was done */
+                visitor_note_form(v, head);
         x->by = visitor_came_by(v);
         x->by.standard = v->tunnel->options && v->tunnel->options->forwarded;
         x->is_https = v->is_https;
