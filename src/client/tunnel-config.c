@@ -264,7 +264,8 @@ static void check_local(const TunnelConfig *t, ConfigFile *c) {
         if (t->proxy_protocol && t->target.kind == TARGET_FOLDER)
                 config_file_fault(c, t->origin, "tunnel %s: proxy_protocol is for services, not for files",
                                   t->name);
-        if (target_is_http(&t->target) && tunnel_config_has_proto(t, "tcp"))
+        if (target_is_http(&t->target) &&
+            (tunnel_config_has_proto(t, "tcp") || tunnel_config_has_proto(t, "tls")))
                 config_file_fault(c, t->origin,
                                   "tunnel %s: https:// and file:// are for proto http and https", t->name);
         if (t->health && t->target.kind == TARGET_FOLDER)
@@ -279,7 +280,8 @@ static void check_local(const TunnelConfig *t, ConfigFile *c) {
                         t->name);
 }
 
-static void check_together(const TunnelConfig *t, ConfigFile *c) {
+/* What only visitors of http and https can be asked and told. */
+static void check_http(const TunnelConfig *t, ConfigFile *c) {
         const unsigned for_any = TUNNEL_OPTION_ALLOW | TUNNEL_OPTION_DENY | TUNNEL_OPTION_SERVER_ADDR;
         unsigned for_http = tunnel_options_missing(t->options, NULL) & ~for_any;
         _cleanup_free_ char *list = tunnel_options_list(for_http);
@@ -290,9 +292,16 @@ static void check_together(const TunnelConfig *t, ConfigFile *c) {
         if (for_http && !is_http)
                 config_file_fault(c, t->origin, "tunnel %s: only for proto http and https: %s", t->name,
                                   list ? list : "");
+        if (is_http && t->http_auth.n > 0 && tunnel_config_has_proto(t, "tls"))
+                config_file_fault(c, t->origin,
+                                  "tunnel %s: http_auth would keep nobody out: who comes by tls isn't asked",
+                                  t->name);
         if (is_http && (t->hsts_usec > 0 || t->redirect_https) && !tunnel_config_has_proto(t, "https"))
                 config_file_fault(c, t->origin, "tunnel %s: hsts and redirect_https need proto https",
                                   t->name);
+}
+
+static void check_together(const TunnelConfig *t, ConfigFile *c) {
         if ((t->subdomain || t->hostname) && !tunnel_config_has_name(t))
                 config_file_fault(c, t->origin,
                                   "tunnel %s: subdomain and hostname need proto http, https or tls", t->name);
@@ -308,6 +317,7 @@ int tunnel_config_finish(TunnelConfig *t, ConfigFile *c) {
         r = make_options(t, c);
         if (r < 0)
                 return r;
+        check_http(t, c);
         check_together(t, c);
         check_local(t, c);
         return default_subdomain(t, c);

@@ -123,6 +123,17 @@ static void test_https_and_tls_do_not_go_together(void **state) {
         assert_refused(*state, "can't have both https and tls: they share a port");
 }
 
+static void test_tls_asks_no_password(void **state) {
+        write_file(*state, "a.conf",
+                   "tunnels: { a: { local = \"1\"; proto = \"http+tls\"; http_auth = \"u:p\"; }; };");
+        assert_refused(*state, "tunnel a: http_auth would keep nobody out: who comes by tls isn't asked");
+}
+
+static void test_tls_leads_to_a_service_that_speaks_it(void **state) {
+        write_file(*state, "a.conf", "tunnels: { a: { local = \"https://127.0.0.1:1\"; proto = \"tls\"; }; };");
+        assert_refused(*state, "tunnel a: https:// and file:// are for proto http and https");
+}
+
 static void test_a_name_that_is_no_subdomain_is_refused(void **state) {
         write_file(*state, "a.conf", "tunnels: { a_b: { local = \"1\"; }; };");
         assert_refused(*state, "tunnel a_b: the name can't be a subdomain; set subdomain or hostname");
@@ -422,6 +433,8 @@ int main(void) {
                 TEST(test_a_hostname_may_be_a_wildcard_and_tls_has_names),
                 TEST(test_half_a_wildcard_is_refused),
                 TEST(test_https_and_tls_do_not_go_together),
+                TEST(test_tls_asks_no_password),
+                TEST(test_tls_leads_to_a_service_that_speaks_it),
                 TEST(test_a_name_that_is_no_subdomain_is_refused),
                 TEST(test_keys_that_do_not_go_together_are_refused),
                 TEST(test_what_the_server_is_to_do_is_put_together),
