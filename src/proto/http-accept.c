@@ -2,6 +2,7 @@
 #include "proto/http-accept.h"
 
 #define QUALITY_MAX 1000 /* thousandths */
+#define RANGES_MAX 64    /* browsers have up to 10; who says more is a program */
 
 typedef struct Liking { /* of one type, by the range that says most about it */
         const char *type;
@@ -76,6 +77,7 @@ bool http_prefers_html(const HttpHead *request) {
         Liking html = { .type = "text/html" }, plain = { .type = "text/plain" };
         const HttpField *f = NULL;
         HttpSlice parameters;
+        unsigned n = 0;
 
         while ((f = http_head_find_next(request, "Accept", f))) {
                 HttpSlice list = f->value;
@@ -84,6 +86,8 @@ bool http_prefers_html(const HttpHead *request) {
                         HttpSlice range;
                         unsigned quality;
 
+                        if (++n > RANGES_MAX)
+                                return false;
                         if (!is_of_text(parameters))
                                 continue;
                         range = take_part(&parameters);

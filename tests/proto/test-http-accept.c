@@ -58,6 +58,19 @@ static void test_others_get_text(void **state _unused_) {
                         fail_msg("%s", cases[i]);
 }
 
+static void test_very_long_lists_are_of_programs(void **state _unused_) {
+        char few[600] = "Accept: ", many[600] = "Accept: ";
+
+        for (unsigned i = 0; i < 63; i++)
+                strcat(few, "a/b,");
+        strcat(few, "text/html\r\n");
+        for (unsigned i = 0; i < 64; i++)
+                strcat(many, "a/b,");
+        strcat(many, "text/html\r\n");
+        assert_true(prefers_html(few));
+        assert_false(prefers_html(many));
+}
+
 static void test_what_is_no_quality_is_none(void **state _unused_) {
         static const char *const qualities[] = { "2",  "1.001", "0.1234", "-1", "x",
                                                  ".5", "0,5",   "0.x",    "1x", "\"1\"" };
@@ -74,6 +87,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_browsers_get_html),
                 cmocka_unit_test(test_others_get_text),
+                cmocka_unit_test(test_very_long_lists_are_of_programs),
                 cmocka_unit_test(test_what_is_no_quality_is_none),
         };
 
