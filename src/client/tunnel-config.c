@@ -77,7 +77,7 @@ static const char *check_edit(const char *value) {
         _cleanup_(header_edits_done) HeaderEdits edits = {};
 
         return header_edits_parse(&edits, value) == -EINVAL
-                       ? "must be \"Name: value\" or \"-Name\", and not of a field that says where messages end, "
+                       ? "must be \"Name: value\" or \"-Name\", in UTF-8, and not of a field that says where messages end, "
                          "who the visitor is, or Host"
                        : NULL;
 }

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "proto/utf8.h"
+
 static bool is_refused(HttpSlice name) {
         static const char *const names[] = { "Host",           "Forwarded", "Proxy-Connection",
                                              "HTTP2-Settings", "Expect",    "Trailer" };
@@ -19,6 +21,8 @@ static int check(const HeaderEdits *l, const HttpEdit *edit) {
         if (edit->name.length > HEADER_NAME_BYTES_MAX || edit->value.length > HEADER_VALUE_BYTES_MAX)
                 return -EINVAL;
         if (is_refused(edit->name) || !http_edit_is_valid(edit))
+                return -EINVAL;
+        if (edit->value.data && !utf8_is_valid(edit->value.data, edit->value.length)) /* they travel in JSON */
                 return -EINVAL;
         for (size_t i = 0; i < l->n; i++)
                 if (http_name_resembles(l->items[i].name, edit->name))

@@ -3,6 +3,7 @@
 
 #include "base/parse.h"
 #include "base/str.h"
+#include "proto/utf8.h"
 
 #define BCRYPT_COST_MAX 12
 #define BCRYPT_DIGITS 53
@@ -101,6 +102,8 @@ const char *http_user_check(const char *user) {
                 return "must be USER:PASSWORD";
         if (strlen(user) > HTTP_USER_BYTES_MAX)
                 return "is too long";
+        if (!utf8_is_valid(user, strlen(user)))
+                return "must be in UTF-8";
         for (const char *p = user; *p; p++)
                 if ((unsigned char) *p < 0x20 || *p == 0x7f)
                         return "contains a control character";

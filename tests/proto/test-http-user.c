@@ -104,11 +104,19 @@ static void test_too_long_a_one_is_refused(void **state) {
         assert_non_null(http_user_check(user));
 }
 
+static void test_it_travels_in_json_and_so_is_utf_8(void **state) {
+        (void) state;
+        assert_null(http_user_check("andr\xc3\xa9:caf\xc3\xa9"));
+        assert_string_equal(http_user_check("u:caf\xe9"), "must be in UTF-8");
+        assert_string_equal(http_user_check("andr\xe9:p"), "must be in UTF-8");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_passwords_and_hashes_are_told_apart),
                 cmocka_unit_test(test_what_costs_too_much_or_is_damaged_is_refused),
                 cmocka_unit_test(test_too_long_a_one_is_refused),
+                cmocka_unit_test(test_it_travels_in_json_and_so_is_utf_8),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

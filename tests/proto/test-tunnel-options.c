@@ -209,9 +209,11 @@ static void test_edits_are_read_as_people_write_them(void **state) {
         assert_int_equal(header_edits_parse(&edits, "x_team: red"), -EEXIST);
         assert_int_equal(header_edits_parse(&edits, "X-Team"), -EINVAL);
         assert_int_equal(header_edits_parse(&edits, "Host: a"), -EINVAL);
+        assert_int_equal(header_edits_parse(&edits, "X-Name: caf\xc3\xa9"), 0);
+        assert_int_equal(header_edits_parse(&edits, "X-Nom: caf\xe9"), -EINVAL);
         assert_int_equal(header_edits_parse(&edits, "-"), -EINVAL);
         assert_int_equal(header_edits_parse(&edits, ""), -EINVAL);
-        assert_int_equal(edits.n, 3);
+        assert_int_equal(edits.n, 4);
 }
 
 static void test_there_are_only_so_many_edits(void **state) {
