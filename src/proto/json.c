@@ -45,6 +45,13 @@ int json_add(json_object *o, const char *key, json_object *value) {
         return -ENOMEM;
 }
 
+int json_append(json_object *list, json_object *value) {
+        if (value && json_object_array_add(list, value) == 0)
+                return 0;
+        json_object_put(value);
+        return -ENOMEM;
+}
+
 const char *json_text(json_object *o, size_t *ret_n) {
         return json_object_to_json_string_length(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
                                                  ret_n);

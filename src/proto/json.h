@@ -24,5 +24,8 @@ const char *json_string(json_object *value);
 /* Takes VALUE, which is NULL when memory was out. KEY is constant and new in O. Returns 0 or -ENOMEM. */
 int json_add(json_object *o, const char *key, json_object *value);
 
+/* The same, to the end of a list. */
+int json_append(json_object *list, json_object *value);
+
 /* The text of O without white space, borrowed until O changes, or NULL when memory is out. */
 const char *json_text(json_object *o, size_t *ret_n);

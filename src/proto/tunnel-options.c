@@ -273,20 +273,12 @@ static bool option_is_set(const Option *option, const void *field) {
         return false;
 }
 
-/* Takes ITEM, which is NULL when memory was out. */
-static int append(json_object *list, json_object *item) {
-        if (item && json_object_array_add(list, item) == 0)
-                return 0;
-        json_object_put(item);
-        return -ENOMEM;
-}
-
 static int write_networks(json_object *list, const CidrList *networks) {
         char text[CIDR_TEXT_MAX];
         int r = 0;
 
         for (size_t i = 0; i < networks->n && r >= 0; i++)
-                r = append(list, json_object_new_string(cidr_format(&networks->items[i], text)));
+                r = json_append(list, json_object_new_string(cidr_format(&networks->items[i], text)));
         return r;
 }
 
@@ -294,7 +286,7 @@ static int write_texts(json_object *list, const ConfigList *texts) {
         int r = 0;
 
         for (size_t i = 0; i < texts->n && r >= 0; i++)
-                r = append(list, json_object_new_string(texts->items[i]));
+                r = json_append(list, json_object_new_string(texts->items[i]));
         return r;
 }
 
@@ -306,7 +298,7 @@ static int write_edits(json_object *object, const HeaderEdits *edits) {
                 const HttpEdit *e = &edits->items[i];
 
                 r = e->value.data ? json_add(set, e->name.data, json_object_new_string(e->value.data))
-                                  : append(removed, json_object_new_string(e->name.data));
+                                  : json_append(removed, json_object_new_string(e->name.data));
         }
         if (r >= 0 && json_object_object_length(set) > 0)
                 r = json_add(object, "Set", TAKE_PTR(set));

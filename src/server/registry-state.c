@@ -21,14 +21,6 @@ static int add_port(json_object *o, uint16_t port) {
         return json_add(o, "port", json_object_new_int(port));
 }
 
-/* Takes O. */
-static int append(json_object *list, json_object *o) {
-        if (o && json_object_array_add(list, o) == 0)
-                return 0;
-        json_object_put(o);
-        return -ENOMEM;
-}
-
 static json_object *save_sticky(const Sticky *s) {
         _cleanup_json_ json_object *o = json_object_new_object();
 
@@ -48,7 +40,7 @@ static json_object *save_client(const Client *c) {
             add_text(o, "user", c->user->name) < 0)
                 return NULL;
         LL_FOREACH(c->sticky, s)
-                if (append(list, save_sticky(s)) < 0)
+                if (json_append(list, save_sticky(s)) < 0)
                         return NULL;
         return TAKE_PTR(o);
 }
@@ -71,7 +63,7 @@ static json_object *save_claim(const Claim *c) {
 
 static int save_claims(json_object *list, const Claim *table) {
         for (const Claim *c = table; c; c = c->hh.next)
-                if (append(list, save_claim(c)) < 0)
+                if (json_append(list, save_claim(c)) < 0)
                         return -ENOMEM;
         return 0;
 }
@@ -85,7 +77,7 @@ static int save(const Registry *r, json_object *o) {
         if (e < 0 || f < 0 || g < 0 || json_add(o, "version", json_object_new_int(STATE_VERSION)) < 0)
                 return -ENOMEM;
         for (const Client *c = r->clients; c; c = c->hh.next)
-                if (append(clients, save_client(c)) < 0)
+                if (json_append(clients, save_client(c)) < 0)
                         return -ENOMEM;
         e = save_claims(names, r->names);
         return e < 0 ? e : save_claims(ports, r->ports);
