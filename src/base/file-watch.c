@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -78,4 +77,10 @@ int file_watch_look(FileWatch *w, const char *file) {
 
         w->seen = now;
         return !settled ? -EAGAIN : !stamp_equal(&now, &w->used);
+}
+
+bool file_watch_is_used(const FileWatch *w, const char *file) {
+        FileStamp now = stamp_of(file);
+
+        return stamp_equal(&now, &w->used);
 }

@@ -4,6 +4,7 @@
 /* Notices that a file has another version, by looking at it from time to time: also when it was renamed into
  * its place, or lies behind a symlink. Of a folder, that any file in it has. */
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
@@ -30,3 +31,6 @@ void file_watch_use(FileWatch *w, const char *file);
 /* Returns 1 when there is another version than the one in use, and was already at the last look: whoever
  * writes into the file itself needs some time; -EAGAIN when it has changed since; else 0. */
 int file_watch_look(FileWatch *w, const char *file);
+
+/* Whether FILE is still the version in use. */
+bool file_watch_is_used(const FileWatch *w, const char *file);

@@ -2,30 +2,104 @@
 #include "server/auth-token-file.h"
 
 #include <errno.h>
+#include <utlist.h>
 
 #include "base/file-watch.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "server/token-table.h"
 
+#define WAITING_MAX 256
+#define UNKNOWN_TOKEN "Authentication failed: the server doesn't know this token"
+
+/* A client whose token may be in the next version of the file. */
+typedef struct TokenPending TokenPending;
+struct TokenPending {
+        AuthPending pending;
+        char *token; /* owned */
+        AuthAnswerFn answer;
+        void *userdata;
+        TokenPending *prev, *next; /* the file's */
+};
+
 typedef struct TokenFileAuth {
         Auth auth;
-        char *file;        /* owned */
-        TokenTable *table; /* owned: the version in force */
-        FileWatch watch;   /* of the version that was read last, also when it was refused */
+        char *file;            /* owned */
+        TokenTable *table;     /* owned: the version in force */
+        FileWatch watch;       /* of the version that was read last, also when it was refused */
+        TokenPending *waiting; /* until the version that is there is read */
+        unsigned n_waiting;
 } TokenFileAuth;
 
 static TokenFileAuth *token_file(Auth *a) {
         return container_of(a, TokenFileAuth, auth);
 }
 
-static int token_file_ask(Auth *auth, const AuthQuestion *q, AuthPending **ret _unused_, AuthAnswerFn answer,
-                          void *userdata) {
-        User *u = token_table_find(token_file(auth)->table, q->token);
+/* ---- questions ---- */
 
-        answer(NULL, u, u ? NULL : "Authentication failed: the server doesn't know this token", userdata);
+static void pending_free(TokenPending *p) {
+        if (p->token)
+                explicit_bzero(p->token, strlen(p->token));
+        free(p->token);
+        free(p);
+}
+
+static int token_file_wait(TokenFileAuth *a, const char *token, AuthPending **ret, AuthAnswerFn answer,
+                           void *userdata) {
+        TokenPending *p;
+
+        if (a->n_waiting >= WAITING_MAX)
+                return -ENOBUFS;
+        p = new0(TokenPending, 1);
+        if (!p || str_replace(&p->token, token) < 0) {
+                free(p);
+                return -ENOMEM;
+        }
+        p->pending.auth = &a->auth;
+        p->answer = answer;
+        p->userdata = userdata;
+        DL_APPEND(a->waiting, p);
+        a->n_waiting++;
+        *ret = &p->pending;
         return 0;
 }
+
+/* Who uses a token that `pgrokctl token add' has just printed is not refused, but waits for the next poll. */
+static int token_file_ask(Auth *auth, const AuthQuestion *q, AuthPending **ret, AuthAnswerFn answer,
+                          void *userdata) {
+        TokenFileAuth *a = token_file(auth);
+        User *u = token_table_find(a->table, q->token);
+
+        if (!u && !file_watch_is_used(&a->watch, a->file))
+                return token_file_wait(a, q->token, ret, answer, userdata);
+        answer(NULL, u, u ? NULL : UNKNOWN_TOKEN, userdata);
+        return 0;
+}
+
+static void token_file_drop(TokenFileAuth *a, TokenPending *p) {
+        DL_DELETE(a->waiting, p);
+        a->n_waiting--;
+}
+
+static void token_file_cancel(AuthPending *pending) {
+        TokenPending *p = container_of(pending, TokenPending, pending);
+
+        token_file_drop(token_file(pending->auth), p);
+        pending_free(p);
+}
+
+static void token_file_answer(TokenFileAuth *a) {
+        while (a->waiting) {
+                TokenPending *p = a->waiting;
+                User *u = token_table_find(a->table, p->token);
+
+                token_file_drop(a, p);
+                p->answer(&p->pending, u, u ? NULL : UNKNOWN_TOKEN, p->userdata);
+                pending_free(p);
+        }
+}
+
+/* ---- the file ---- */
 
 static void on_token_gone(User *user, User *successor, void *userdata) {
         Auth *a = userdata;
@@ -94,8 +168,12 @@ static void token_file_reload(TokenFileAuth *a) {
 static void token_file_poll(Auth *auth) {
         TokenFileAuth *a = token_file(auth);
 
-        if (file_watch_look(&a->watch, a->file) > 0)
+        int r = file_watch_look(&a->watch, a->file);
+
+        if (r > 0)
                 token_file_reload(a);
+        if (r >= 0)
+                token_file_answer(a);
 }
 
 static void token_file_free(Auth *auth) {
@@ -108,6 +186,7 @@ static void token_file_free(Auth *auth) {
 
 static const AuthOps token_file_ops = {
         .ask = token_file_ask,
+        .cancel = token_file_cancel,
         .poll = token_file_poll,
         .take = token_file_take,
         .tell_known = token_file_tell_known,

@@ -45,7 +45,9 @@ static void test_a_new_version_is_told_once_it_stands_still(void **state _unused
 
         write_file("a");
         file_watch_use(&w, path);
+        assert_true(file_watch_is_used(&w, path));
         write_file("bb");
+        assert_false(file_watch_is_used(&w, path));
         assert_int_equal(file_watch_look(&w, path), -EAGAIN);
         write_file("ccc");
         assert_int_equal(file_watch_look(&w, path), -EAGAIN);
