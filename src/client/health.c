@@ -159,22 +159,37 @@ int health_new(Health **ret, Worker *w, HealthFn changed, void *userdata) {
         return 0;
 }
 
-int health_watch(Health *h, TunnelConfig *const *tunnels, size_t n) {
-        int r = 0;
+/* What is known of a tunnel's service holds on: who was told that it fails must be told that it is well. */
+static void health_inherit(const Health *h, TunnelConfig *t) {
+        for (size_t i = 0; i < h->n; i++) {
+                const TunnelConfig *old = h->checks[i].tunnel;
 
-        health_forget(h);
-        h->checks = new0(Check, MAX(n, (size_t) 1));
-        if (!h->checks)
-                return -ENOMEM;
-        for (size_t i = 0; i < n && r >= 0; i++) {
-                Check *c = h->checks + h->n;
-
-                if (!tunnels[i]->is_selected || !tunnels[i]->health)
+                if (old == t || !atomic_load(&old->is_failing) || !streq(old->name, t->name) ||
+                    !tunnel_config_equals(old, t))
                         continue;
-                *c = (Check){ .health = h, .tunnel = tunnels[i] };
-                r = timer_new_after(&c->timer, h->worker, 0, on_check_timer, c);
-                h->n++;
+                (void) str_replace(&t->health_why, old->health_why);
+                atomic_store(&t->is_failing, true);
         }
+}
+
+/* From now on. */
+static int check_start(Check *c, Health *h, TunnelConfig *t) {
+        health_inherit(h, t);
+        *c = (Check){ .health = h, .tunnel = t };
+        return timer_new_after(&c->timer, h->worker, 0, on_check_timer, c);
+}
+
+int health_watch(Health *h, TunnelConfig *const *tunnels, size_t n) {
+        Check *checks = new0(Check, MAX(n, (size_t) 1));
+        size_t n_checks = 0;
+        int r = checks ? 0 : -ENOMEM;
+
+        for (size_t i = 0; i < n && r >= 0; i++)
+                if (tunnels[i]->is_selected && tunnels[i]->health)
+                        r = check_start(&checks[n_checks++], h, tunnels[i]);
+        health_forget(h);
+        h->checks = checks;
+        h->n = n_checks;
         return r;
 }
 

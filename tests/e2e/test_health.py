@@ -127,6 +127,41 @@ def test_with_a_server_of_ours_it_is_the_edge_that_answers(place, server):
     assert len(client.events("connection")) <= n + 3
 
 
+def start_failing(place, server, port):
+    """A client that won't look again by itself."""
+    config = place.write("t.conf", f'''tunnels: {{ app: {{ local = "{port}"; health = "tcp"; health_interval = "1h"; }};
+        other: {{ local = "9"; }}; }};''')
+    client = place.client(server, "start", "app", "--config", config)
+    client.tunnels(2)
+    client.wait_event("health", failing=True)
+    wait_for(client.tunnel("http"), 503)
+    return config, client
+
+
+def test_what_is_known_of_a_service_outlives_a_reload(place, server):
+    service = place.http()
+    service.close()
+    _, client = start_failing(place, server, service.port)
+    pgrok(place, client, "add", "other")
+    client.tunnels(4)
+    assert status(place, client)["tunnels"][0]["state"] == "failing"
+    place.keep(local.HttpService(port=service.port))
+    pgrok(place, client, "reload")  # which looks at once
+    client.wait_event("health", failing=False)
+    wait_for(client.tunnel("http"), 200)
+    assert len(client.events("health")) == 2
+
+
+def test_a_service_that_is_not_looked_after_any_more_is_tried(place, server):
+    service = place.http()
+    service.close()
+    config, client = start_failing(place, server, service.port)
+    config.write_text(f'tunnels: {{ app: {{ local = "{service.port}"; }}; }};')
+    pgrok(place, client, "reload")
+    client.wait_event("tunnel", 4)
+    wait_for(client.tunnel("http"), 502)
+
+
 def test_a_tcp_tunnel_tells_too(place, server):
     service = place.keep(local.EchoService())
     client = start(place, server, service.port, "tcp", 'proto = "tcp";')
