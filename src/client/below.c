@@ -4,22 +4,33 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "base/macro.h"
 
-int below_open(const char *root, const char *path, int flags) {
+static int open_in(int folder, const char *path, int flags) {
         struct open_how how = {
                 .flags = (uint64_t) (flags | O_CLOEXEC),
                 .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
         };
-        _cleanup_close_ int folder = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        long fd;
+        long fd = syscall(SYS_openat2, folder, *path ? path : ".", &how, sizeof(how));
+
+        return fd < 0 ? -errno : (int) fd;
+}
+
+int below_open(const char *root, const char *path, int flags) {
+        _cleanup_close_ int folder = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
+        struct stat st;
 
         if (folder < 0)
                 return -errno;
-        if (!(flags & O_PATH))
-                how.flags |= O_NONBLOCK | O_NOCTTY;
-        fd = syscall(SYS_openat2, folder, *path ? path : ".", &how, sizeof(how));
-        return fd < 0 ? -errno : (int) fd;
+        fd = open_in(folder, path, O_PATH);
+        if (fd < 0 || flags & O_PATH)
+                return TAKE_FD(fd);
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) /* to open a device or a pipe may do something */
+                return -ENOENT;
+        return open_in(folder, path, flags | O_NONBLOCK | O_NOCTTY); /* if it is another one by now */
 }

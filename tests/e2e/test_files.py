@@ -5,6 +5,9 @@ import concurrent.futures
 import email.utils
 import hashlib
 import os
+import pathlib
+import subprocess
+import time
 
 import pytest
 
@@ -78,6 +81,18 @@ def test_nothing_else_is_there(place, tunnel, folder, path):
     os.mkfifo(folder / "fifo")
     answer = fetch(tunnel, path)
     assert answer.status == 404 and "outside" not in answer.text
+
+
+def test_a_pipe_is_left_alone(folder, tunnel):
+    """Whoever waits there for a reader goes on waiting."""
+    os.mkfifo(folder / "fifo")
+    with subprocess.Popen(["tee", folder / "fifo"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as writer:
+        while "(tee) S" not in pathlib.Path(f"/proc/{writer.pid}/stat").read_text():
+            time.sleep(0.01)
+        assert fetch(tunnel, "/fifo").status == 404
+        with pytest.raises(subprocess.TimeoutExpired):
+            writer.wait(0.5)
+        writer.kill()
 
 
 def test_links_that_stay_inside_are_followed_and_others_not_listed(folder, tunnel):
