@@ -37,12 +37,24 @@ static bool name_is_free(Registry *r, const Client *client, const char *host) {
         return !c || (client->user->policy.subdomains.n > 0 && claim_allows(c, client) && !claim_is_used(c));
 }
 
+static bool label_is_given_out(const WishRules *rules, const char *label) {
+        return !label_is_reserved(rules, label) && !label_banned_word(rules, label);
+}
+
+/* Still, since the rules may be others now. */
+static bool sticky_is_allowed(const WishRules *rules, const Policy *policy, const char *host) {
+        char label[HOST_LABEL_LENGTH_MAX + 1];
+
+        snprintf(label, sizeof(label), "%.*s", (int) hostname_prefix_length(host, rules->domain), host);
+        return host_is_allowed(rules, policy, host) && label_is_given_out(rules, label);
+}
+
 /* Again what the client had, if it may. */
 static bool choose_sticky_name(Registry *r, Grants *g, const char *key) {
         const Sticky *s = client_sticky(g->client, key);
         const Claim *c = s && s->host ? claim_of_host(r, s->host) : NULL;
 
-        if (!s || !s->host || !host_is_allowed(&r->options.rules, &g->client->user->policy, s->host))
+        if (!s || !s->host || !sticky_is_allowed(&r->options.rules, &g->client->user->policy, s->host))
                 return false;
         if (c && (!claim_allows(c, g->client) || claim_is_used(c)))
                 return false;
@@ -55,8 +67,7 @@ static bool try_label(Registry *r, Grants *g, const char *label) {
         const WishRules *rules = &r->options.rules;
 
         snprintf(g->wish.host, sizeof(g->wish.host), "%.63s.%.189s", label, rules->domain);
-        return !label_is_reserved(rules, label) && !label_banned_word(rules, label) &&
-               name_is_free(r, g->client, g->wish.host);
+        return label_is_given_out(rules, label) && name_is_free(r, g->client, g->wish.host);
 }
 
 static bool choose_from_pool(Registry *r, Grants *g) {

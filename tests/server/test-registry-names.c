@@ -376,6 +376,18 @@ static void test_reserved_and_banned_names_are_not_given_out(void **state _unuse
         assert_string_equal(get_any(ann), "");
 }
 
+static void test_a_name_that_was_given_and_is_reserved_now_is_not_given_again(void **state _unused_) {
+        ConfigList reserved = { .items = (char *[]){ TEXT("red") }, .n = 1 };
+
+        use_pool(&pool, true);
+        assert_string_equal(get_any(ann), "red");
+        registry_logout(registry, id_of(ann), ann_session.id, clock_usec());
+        options.rules.reserved = &reserved;
+        use_pool(&pool, true);
+        ann_session = log_in(ann);
+        assert_string_equal(get_any(ann), "blue");
+}
+
 #define names_test(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void) {
@@ -399,6 +411,7 @@ int main(void) {
                 names_test(test_a_name_of_the_pool_that_somebody_asked_for_is_taken),
                 names_test(test_of_the_pool_the_policy_takes_what_it_allows),
                 names_test(test_reserved_and_banned_names_are_not_given_out),
+                names_test(test_a_name_that_was_given_and_is_reserved_now_is_not_given_again),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
