@@ -8,6 +8,7 @@
 #include "base/parse.h"
 #include "base/str.h"
 #include "client/inspector-show.h"
+#include "proto/json.h"
 #include "proto/utf8.h"
 
 #define USEC_PER_MSEC_DOUBLE 1e3
@@ -23,7 +24,7 @@ static void add_text(struct json_object *o, const char *key, const char *text) {
 }
 
 static void add_slice(struct json_object *o, const char *key, HttpSlice s) {
-        add(o, key, show_text(s.data, s.length));
+        add(o, key, json_from_bytes(s.data, s.length));
 }
 
 static void add_number(struct json_object *o, const char *key, uint64_t n) {
@@ -142,7 +143,7 @@ static void add_content(struct json_object *o, HarExport *h, const Record *recor
         }
         h->body_bytes += body.n;
         if (utf8_is_valid(body.data, body.n) || side == RECORD_REQUEST)
-                add(o, "text", show_text(body.data, body.n));
+                add(o, "text", json_from_bytes(body.data, body.n));
         else {
                 base64 = malloc(BASE64_SIZE(body.n));
                 if (base64)
@@ -161,7 +162,7 @@ static struct json_object *har_request(HarExport *h, const Record *record, const
         _cleanup_free_ char *url = show_url(record);
 
         add_text(o, "method", record->method);
-        add(o, "url", show_text(url ? url : "", url ? strlen(url) : 0));
+        add(o, "url", json_from_bytes(url ? url : "", url ? strlen(url) : 0));
         add(o, "cookies", pairs_new(field_value(head, "Cookie"), ';'));
         add(o, "queryString", query_new(record->path));
         add_head(o, head, m);

@@ -5,34 +5,10 @@
 
 #include "base/parse.h"
 #include "base/str.h"
-#include "proto/utf8.h"
+#include "proto/json.h"
 
 #define SEARCH_BODY_MAX RECORD_BODY_MAX
 #define USEC_PER_SEC_DOUBLE 1e6
-
-/* ---- texts ---- */
-
-static struct json_object *latin1_text(const char *s, size_t n) {
-        _cleanup_free_ char *text = malloc(2 * n + 1);
-        size_t k = 0;
-
-        if (!text)
-                return NULL;
-        for (size_t i = 0; i < n; i++) {
-                uint8_t c = (uint8_t) s[i];
-
-                if (c >= 0x80) {
-                        text[k++] = (char) (0xc0 | c >> 6);
-                        text[k++] = (char) (0x80 | (c & 0x3f));
-                } else
-                        text[k++] = s[i];
-        }
-        return json_object_new_string_len(text, (int) k);
-}
-
-struct json_object *show_text(const char *s, size_t n) {
-        return utf8_is_valid(s, n) ? json_object_new_string_len(s, (int) n) : latin1_text(s, n);
-}
 
 static void add(struct json_object *o, const char *key, struct json_object *value) {
         json_object_object_add(o, key, value);
@@ -40,7 +16,7 @@ static void add(struct json_object *o, const char *key, struct json_object *valu
 
 static void add_text(struct json_object *o, const char *key, const char *text) {
         if (text)
-                add(o, key, show_text(text, strlen(text)));
+                add(o, key, json_from_bytes(text, strlen(text)));
 }
 
 static void add_number(struct json_object *o, const char *key, uint64_t n) {
@@ -80,7 +56,7 @@ static void add_type(struct json_object *o, const HttpHead *head) {
         const HttpField *type = http_head_find(head, "Content-Type");
 
         if (type)
-                add(o, "type", show_text(type->value.data, type->value.length));
+                add(o, "type", json_from_bytes(type->value.data, type->value.length));
 }
 
 static struct json_object *show_fields(const HttpHead *head) {
@@ -90,8 +66,8 @@ static struct json_object *show_fields(const HttpHead *head) {
                 const HttpField *f = &head->fields[i];
                 struct json_object *pair = json_object_new_array();
 
-                json_object_array_add(pair, show_text(f->name.data, f->name.length));
-                json_object_array_add(pair, show_text(f->value.data, f->value.length));
+                json_object_array_add(pair, json_from_bytes(f->name.data, f->name.length));
+                json_object_array_add(pair, json_from_bytes(f->value.data, f->value.length));
                 json_object_array_add(list, pair);
         }
         return list;
@@ -157,7 +133,7 @@ static void add_body(struct json_object *o, const HttpHead *head, const RecordMe
         add_number(o, "kept_bytes", m->n_body);
         add(o, "chunked", json_object_new_boolean(head->chunked));
         while ((f = http_head_find_next(head, "Content-Encoding", f)))
-                json_object_array_add(codings, show_text(f->value.data, f->value.length));
+                json_object_array_add(codings, json_from_bytes(f->value.data, f->value.length));
         add(o, "codings", codings);
 }
 
@@ -170,7 +146,7 @@ static struct json_object *show_message(const Record *record, RecordSide side) {
         if (show_head(record, side, &head) < 0)
                 return NULL;
         o = json_object_new_object();
-        add(o, "line", show_text(head.first_line.data, head.first_line.length - strlen("\r\n")));
+        add(o, "line", json_from_bytes(head.first_line.data, head.first_line.length - strlen("\r\n")));
         add(o, "headers", show_fields(&head));
         add_type(o, &head);
         add_body(o, &head, &record->messages[side]);

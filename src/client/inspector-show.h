@@ -20,10 +20,6 @@ int show_body(const Record *record, RecordSide side, size_t max, Decoded *ret);
 /* Is TEXT in the heads or in the bodies, in any letter case (ASCII)? */
 bool show_contains(const Record *record, const char *text);
 
-/* A string of N bytes that need not be UTF-8: those that aren't read as Latin-1. Owned by the caller; NULL:
- * memory is out. */
-struct json_object *show_text(const char *s, size_t n);
-
 /* The head of one side, read again; its slices borrow from RECORD. Returns 0, or -ENOENT. */
 int show_head(const Record *record, RecordSide side, HttpHead *ret);
 

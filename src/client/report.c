@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "client/report.h"
 
-#include <json-c/json.h>
 #include <poll.h>
 
 #include "base/log.h"
 #include "base/parse.h"
 #include "base/str.h"
+#include "proto/json.h"
 
 #define TEXT_BYTES_MAX 1000 /* of each part; escaped it is up to four times that */
 #define USEC_PER_SEC_DOUBLE 1e6
@@ -85,7 +85,7 @@ static void add_json(Report *r, json_object *event) {
 
 static void add_string(json_object *event, const char *key, const char *value) {
         if (value)
-                json_object_object_add(event, key, json_object_new_string_len(value, (int) clip(value)));
+                json_object_object_add(event, key, json_from_bytes(value, clip(value)));
 }
 
 static void add_number(json_object *event, const char *key, uint64_t value) {

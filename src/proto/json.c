@@ -36,6 +36,29 @@ const char *json_string(json_object *value) {
         return strlen(s) == (size_t) json_object_get_string_len(value) ? s : NULL;
 }
 
+/* ISO 8859-1 has each character at its own number in Unicode. */
+static json_object *from_latin1(const char *s, size_t n) {
+        _cleanup_free_ char *text = n < INT_MAX / 2 ? malloc(2 * n + 1) : NULL;
+        size_t k = 0;
+
+        if (!text)
+                return NULL;
+        for (size_t i = 0; i < n; i++) {
+                uint8_t c = (uint8_t) s[i];
+
+                if (c >= 0x80) {
+                        text[k++] = (char) (0xc0 | c >> 6);
+                        text[k++] = (char) (0x80 | (c & 0x3f));
+                } else
+                        text[k++] = s[i];
+        }
+        return json_object_new_string_len(text, (int) k);
+}
+
+json_object *json_from_bytes(const char *s, size_t n) {
+        return utf8_is_valid(s, n) ? json_object_new_string_len(s, (int) n) : from_latin1(s, n);
+}
+
 int json_add(json_object *o, const char *key, json_object *value) {
         unsigned flags = JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_KEY_IS_CONSTANT;
 

@@ -21,6 +21,10 @@ int json_parse(const char *s, size_t n, json_object **ret);
 /* The string that VALUE (may be NULL) is, borrowed; NULL for another type or one with a NUL in it. */
 const char *json_string(json_object *value);
 
+/* A string of N bytes that may be anything: what isn't UTF-8 is read as ISO 8859-1, since JSON must be UTF-8.
+ * NULL: memory is out. */
+json_object *json_from_bytes(const char *s, size_t n);
+
 /* Takes VALUE, which is NULL when memory was out. KEY is constant and new in O. Returns 0 or -ENOMEM. */
 int json_add(json_object *o, const char *key, json_object *value);
 

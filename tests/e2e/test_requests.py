@@ -29,6 +29,15 @@ def test_each_request_is_told(place):
     assert not any("error" in e for e in client.events("request"))
 
 
+def test_what_a_visitor_says_in_no_utf8_is_json_all_the_same(place):
+    client, tunnel, _ = start(place)
+    for path in (b"/a\xff\xfe", "/\u00e9".encode()):
+        head = visit.head(tunnel.host, "/path", headers={"Connection": "close"}).replace(b"/path", path)
+        assert visit.exchange(tunnel.port, head).status == 200
+    client.wait_event("request", 2)
+    assert [e["path"] for e in client.events("request")] == ["/a\u00ff\u00fe", "/\u00e9"]
+
+
 def test_a_body_that_ends_too_early_is_an_error(place):
     client, tunnel, _ = start(place, {"/close": b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nall"})
     with visit.connect(tunnel.port) as sock:
