@@ -14,7 +14,7 @@ test_packages+=(chromium-driver python3-selenium)
 fuzz_packages=(clang)
 package_packages=(lintian piuparts)
 system_packages=(debhelper dpkg-dev fakeroot bash-completion systemd groff mandoc libcmocka-dev mmdebstrap
-        systemd-container)
+        systemd-container iproute2)
 
 say() {
         printf '\n== %s\n' "$*"
@@ -79,4 +79,16 @@ build() {
                 echo "$options" >"$folder/.options"
         fi
         make -s -C "$folder" -j"$(nproc)" "$target"
+}
+
+# as_previous DEB PREVIOUS: makes a package that differs from DEB in that its version is lower
+as_previous() {
+        local tree status
+
+        tree=$(mktemp -d) && dpkg-deb --raw-extract "$1" "$tree" &&
+                sed -i '/^Version:/s/$/~previous/' "$tree/DEBIAN/control" &&
+                dpkg-deb --root-owner-group --build "$tree" "$2" >/dev/null
+        status=$?
+        rm -rf "$tree"
+        return $status
 }

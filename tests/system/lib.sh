@@ -49,10 +49,14 @@ property() {
         systemctl show -P "$2" "$1"
 }
 
-# Ends the program, with the log if a test has failed.
+logs() {
+        journalctl --no-pager -n 60 -u pgrokd -u pgrok
+}
+
+# Ends the program, with the logs if a test has failed.
 finish() {
         echo "1..$n"
         [ "$n_failed" = 0 ] && exit
-        journalctl --no-pager -n 60 -u pgrokd -u pgrok | sed 's/^/# /'
+        logs | sed 's/^/# /'
         exit 1
 }
