@@ -97,13 +97,15 @@ int files_read_word(const char *path, size_t max, char **word) {
         return r;
 }
 
-static int write_synced(const char *path, const void *data, size_t n, mode_t mode) {
+static int write_synced(const char *path, const void *data, size_t n, mode_t mode, gid_t gid) {
         _cleanup_close_ int fd = -1;
         ssize_t k;
 
         (void) unlink(path); /* of a writer that was interrupted */
         fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
         if (fd < 0)
+                return -errno;
+        if (gid != (gid_t) -1 && (fchown(fd, (uid_t) -1, gid) < 0 || fchmod(fd, mode) < 0))
                 return -errno;
         k = write(fd, data, n);
         if (k < 0)
@@ -114,12 +116,16 @@ static int write_synced(const char *path, const void *data, size_t n, mode_t mod
 }
 
 int files_replace(const char *path, const void *data, size_t n, mode_t mode) {
+        return files_replace_for(path, data, n, mode, (gid_t) -1);
+}
+
+int files_replace_for(const char *path, const void *data, size_t n, mode_t mode, gid_t gid) {
         _cleanup_free_ char *temporary = str_format("%s.new", path);
         int r;
 
         if (!temporary)
                 return -ENOMEM;
-        r = write_synced(temporary, data, n, mode);
+        r = write_synced(temporary, data, n, mode, gid);
         if (r >= 0 && rename(temporary, path) < 0)
                 r = -errno;
         if (r < 0)

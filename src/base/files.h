@@ -33,3 +33,6 @@ int files_read_word(const char *path, size_t max, char **word);
 /* Writes N bytes to PATH, whole or not at all, also when the machine stops in the middle. Returns 0 or a
  * negative errno. */
 int files_replace(const char *path, const void *data, size_t n, mode_t mode);
+
+/* The same, for a group that is to use it by MODE; -1: whatever group it gets. */
+int files_replace_for(const char *path, const void *data, size_t n, mode_t mode, gid_t gid);

@@ -152,6 +152,8 @@ static int read_folder(Login *l) {
         int r;
 
         l->folder = client_config_folder(l->options);
+        if (l->folder && strlen(l->folder) > 1 && str_has_suffix(l->folder, "/"))
+                l->folder[strlen(l->folder) - 1] = '\0';
         l->path = l->folder ? str_format("%s/" LOGIN_FILE, l->folder) : NULL;
         if (!l->path || config_file_new(&l->files, &login_schema, &l->found) < 0)
                 return complain(NULL, CLIENT_EXIT_FAILURE);
@@ -243,20 +245,17 @@ static int make_text(Login *l) {
 
 /* ---- writing ---- */
 
-/* What is in the service's folder its user must be able to read. */
-static int share_with_service(const Login *l, const char *path) {
+/* Of the user who must be able to read what is in the service's folder, or -1. */
+static gid_t service_group(const Login *l) {
         const struct group *group = getgrnam(SERVICE_GROUP);
 
-        if (geteuid() != 0 || !group || !streq(l->folder, PGROK_CONFIG_DIR))
-                return 0;
-        return chown(path, 0, group->gr_gid) < 0 || chmod(path, 0640) < 0 ? -errno : 0;
+        return geteuid() == 0 && group && streq(l->folder, PGROK_CONFIG_DIR) ? group->gr_gid : (gid_t) -1;
 }
 
 static int write_file(const Login *l, const char *path, const char *text) {
-        int r = files_replace(path, text, strlen(text), 0600);
+        gid_t gid = service_group(l);
+        int r = files_replace_for(path, text, strlen(text), gid == (gid_t) -1 ? 0600 : 0640, gid);
 
-        if (r >= 0)
-                r = share_with_service(l, path);
         return r < 0 ? complain(str_format("%s: %s", path, strerror(-r)), CLIENT_EXIT_FAILURE) : EXIT_SUCCESS;
 }
 

@@ -50,6 +50,19 @@ static void test_a_file_is_made_and_replaced_with_its_mode(void **state _unused_
         assert_int_equal(st.st_mode & 0777, 0600);
 }
 
+static void test_a_file_for_a_group_has_its_mode_whatever_the_mask_is(void **state _unused_) {
+        _cleanup_free_ char *path = path_of("shared");
+        mode_t mask = umask(077);
+        gid_t group = geteuid() == 0 ? 1 : getegid();
+        struct stat st;
+
+        assert_int_equal(files_replace_for(path, "x", 1, 0640, group), 0);
+        (void) umask(mask);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_mode & 0777, 0640);
+        assert_int_equal(st.st_gid, group);
+}
+
 static void test_what_an_interrupted_writer_left_is_no_obstacle_and_not_followed(void **state _unused_) {
         _cleanup_free_ char *path = path_of("id"), *left = path_of("id.new"), *other = path_of("other");
 
@@ -129,6 +142,7 @@ static void test_one_word_is_read_and_nothing_else(void **state _unused_) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_a_file_is_made_and_replaced_with_its_mode),
+                TEST(test_a_file_for_a_group_has_its_mode_whatever_the_mask_is),
                 TEST(test_what_an_interrupted_writer_left_is_no_obstacle_and_not_followed),
                 TEST(test_a_failure_leaves_the_old_file),
                 TEST(test_folders_are_made_with_those_above_them),
