@@ -455,11 +455,12 @@ static TlsClient *find_local_tls(const ClientConfig *c, const TunnelConfig *like
 static int make_local_tls(const ClientConfig *c, TunnelConfig *t, char **ret_why) {
         TlsClient *found = find_local_tls(c, t);
 
-        if (found)
+        if (found) {
                 t->local_tls = tls_client_ref(found);
-        else if (t->insecure_local)
-                return tls_client_new_trusting(&t->local_tls);
-        return found ? 0 : tls_client_new(&t->local_tls, t->local_ca_file, ret_why);
+                return 0;
+        }
+        return t->insecure_local ? tls_client_new_trusting(&t->local_tls)
+                                 : tls_client_new(&t->local_tls, t->local_ca_file, ret_why);
 }
 
 static int make_server_tls(ClientConfig *c, char **ret_why) {

@@ -125,7 +125,7 @@ static int read_settings(struct json_object *settings, Change *change) {
 }
 
 static void handle_add(Control *c, HttpExchange *x, const HttpRequest *r) {
-        _cleanup_(json_object_putp) struct json_object *body = http_body_parse(r);
+        _cleanup_json_ struct json_object *body = http_body_parse(r);
         const char *name = http_body_string(body, "name");
         _cleanup_(change_freep) Change *change = name ? change_new(name, false) : NULL;
 
@@ -140,7 +140,7 @@ static void handle_add(Control *c, HttpExchange *x, const HttpRequest *r) {
 }
 
 static void handle_remove(Control *c, HttpExchange *x, const HttpRequest *r) {
-        _cleanup_(json_object_putp) struct json_object *body = http_body_parse(r);
+        _cleanup_json_ struct json_object *body = http_body_parse(r);
         const char *name = http_body_string(body, "name");
         Change *change;
 

@@ -25,7 +25,7 @@ struct InspectorEvents {
 
 /* "data: {…}" with what has changed since SEEN. Owned by the caller, or NULL. */
 static char *event_text(Records *records, uint64_t seen) {
-        _cleanup_(json_object_putp) struct json_object *o = json_object_new_object();
+        _cleanup_json_ struct json_object *o = json_object_new_object();
         struct json_object *list = json_object_new_array();
         uint64_t first, next;
         Record *record;
@@ -39,7 +39,7 @@ static char *event_text(Records *records, uint64_t seen) {
         json_object_object_add(o, "first", json_object_new_int64((int64_t) first));
         json_object_object_add(o, "paused", json_object_new_boolean(records_are_paused(records)));
         json_object_object_add(o, "requests", list);
-        text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+        text = json_text(o, NULL);
         return text ? str_format("data: %s\n\n", text) : NULL;
 }
 

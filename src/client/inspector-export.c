@@ -227,13 +227,15 @@ static struct json_object *har_entry(HarExport *h, const Record *record, const H
 
 void har_add(HarExport *h, const Record *record) {
         struct json_object *o;
+        const char *text;
         HttpHead head;
 
         if (show_head(record, RECORD_REQUEST, &head) < 0)
                 return;
         o = har_entry(h, record, &head);
-        fprintf(h->out, "%s%s", h->n_entries++ > 0 ? "," : "",
-                json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+        text = json_text(o, NULL);
+        if (text)
+                fprintf(h->out, "%s%s", h->n_entries++ > 0 ? "," : "", text);
         json_object_put(o);
 }
 

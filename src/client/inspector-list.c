@@ -55,7 +55,9 @@ static void on_list_free(void *userdata) {
 }
 
 void inspector_list_answer(HttpExchange *x, Worker *w, Records *records) {
-        static const WalkOps ops = { .record = on_list_record, .answer = on_list_answer, .free = on_list_free };
+        static const WalkOps ops = { .record = on_list_record,
+                                     .answer = on_list_answer,
+                                     .free = on_list_free };
         WalkRange range = { .bodies = wanted_text(x) };
 
         records_range(records, &range.first, &range.next);

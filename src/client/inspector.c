@@ -145,7 +145,7 @@ static void handle_clear(Inspector *i, HttpExchange *x, const HttpRequest *r _un
 }
 
 static void handle_pause(Inspector *i, HttpExchange *x, const HttpRequest *r) {
-        _cleanup_(json_object_putp) struct json_object *body = http_body_parse(r);
+        _cleanup_json_ struct json_object *body = http_body_parse(r);
         struct json_object *paused = body ? json_object_object_get(body, "paused") : NULL;
 
         if (!json_object_is_type(paused, json_type_boolean)) {
@@ -263,7 +263,7 @@ static void handle_response_body(Inspector *i _unused_, HttpExchange *x, const H
 }
 
 static void handle_replay(Inspector *i, HttpExchange *x, const HttpRequest *r, const Record *record) {
-        _cleanup_(json_object_putp) struct json_object *changes = http_body_parse(r);
+        _cleanup_json_ struct json_object *changes = http_body_parse(r);
         struct json_object *o;
         const char *why = NULL;
         uint64_t id;

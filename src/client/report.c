@@ -74,8 +74,7 @@ static void add_text(Report *r, char *text) {
 
 /* Owns EVENT. */
 static void add_json(Report *r, json_object *event) {
-        const char *text = json_object_to_json_string_ext(event, JSON_C_TO_STRING_PLAIN |
-                                                                         JSON_C_TO_STRING_NOSLASHESCAPE);
+        const char *text = json_text(event, NULL);
         _cleanup_free_ char *line = text ? str_format("%s\n", text) : NULL;
 
         if (line)

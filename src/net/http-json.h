@@ -3,11 +3,8 @@
 
 /* What the programs' own HTTP services say, in JSON. */
 
-#include <json-c/json.h>
-
-#include "base/macro.h"
-
 #include "net/http-service.h"
+#include "proto/json.h"
 
 /* Owns O; NULL reads as memory being out. X is answered. */
 void http_answer_json(HttpExchange *x, unsigned status, struct json_object *o);
@@ -23,5 +20,3 @@ const char *http_body_string(struct json_object *body, const char *name);
 
 /* The same of a value. */
 const char *http_json_string(struct json_object *value);
-
-DEFINE_CLEANUP(struct json_object *, json_object_put);

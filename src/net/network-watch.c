@@ -17,13 +17,13 @@
 struct NetworkWatch {
         Worker *worker; /* borrowed */
         PollItem poll;
-        int fd;            /* owned: rtnetlink, or -1 */
-        Timer *quiet;      /* owned: runs from the first change of a bunch on */
+        int fd;                /* owned: rtnetlink, or -1 */
+        Timer *quiet;          /* owned: runs from the first change of a bunch on */
         uint64_t quiet_usec;   /* of the next bunch; doubles as long as they follow each other */
         uint64_t changed_usec; /* when the last bunch was told, or 0 */
-        Timer *pulse;      /* owned */
-        uint64_t due_usec; /* of the pulse, in CLOCK_BOOTTIME, which goes on in suspend */
-        bool is_waiting;   /* for `quiet' */
+        Timer *pulse;          /* owned */
+        uint64_t due_usec;     /* of the pulse, in CLOCK_BOOTTIME, which goes on in suspend */
+        bool is_waiting;       /* for `quiet' */
         NetworkWatchFn changed;
         void *userdata; /* borrowed */
 };

@@ -31,5 +31,6 @@ int json_add(json_object *o, const char *key, json_object *value);
 /* The same, to the end of a list. */
 int json_append(json_object *list, json_object *value);
 
-/* The text of O without white space, borrowed until O changes, or NULL when memory is out. */
+/* The text of O without white space, borrowed until O changes, or NULL when memory is out. RET_N may
+ * be NULL. */
 const char *json_text(json_object *o, size_t *ret_n);

@@ -71,7 +71,7 @@ static void handle_upgrade(Server *s, HttpExchange *x, const HttpRequest *r _unu
 }
 
 static void handle_log_level(Server *s _unused_, HttpExchange *x, const HttpRequest *r) {
-        _cleanup_(json_object_putp) struct json_object *body = http_body_parse(r);
+        _cleanup_json_ struct json_object *body = http_body_parse(r);
         const char *level = http_body_string(body, "level");
         int l = level ? log_level_from_string(level) : -EINVAL;
 
@@ -116,7 +116,7 @@ static void answer_host(HttpExchange *x, int e, const char *host, const char *us
 }
 
 static void handle_add_host(Server *s, HttpExchange *x, const HttpRequest *r) {
-        _cleanup_(json_object_putp) struct json_object *body = http_body_parse(r);
+        _cleanup_json_ struct json_object *body = http_body_parse(r);
         char host[HOST_TEXT_MAX];
         const char *user;
 
@@ -125,7 +125,7 @@ static void handle_add_host(Server *s, HttpExchange *x, const HttpRequest *r) {
 }
 
 static void handle_remove_host(Server *s, HttpExchange *x, const HttpRequest *r) {
-        _cleanup_(json_object_putp) struct json_object *body = http_body_parse(r);
+        _cleanup_json_ struct json_object *body = http_body_parse(r);
         char host[HOST_TEXT_MAX];
         const char *user;
 
