@@ -215,6 +215,22 @@ static void handle_record_curl(Inspector *i _unused_, HttpExchange *x, const Htt
         answer_download(x, "text/plain; charset=utf-8", "inline", text, text ? strlen(text) : 0);
 }
 
+/* As it was on the wire if the query says `raw', else decoded. Returns as show_body(). */
+static int read_body(HttpExchange *x, const Record *record, RecordSide side, Decoded *ret) {
+        const RecordMessage *m = &record->messages[side];
+        char *copy;
+
+        if (!http_exchange_query(x, "raw"))
+                return show_body(record, side, INSPECTOR_DECODED_MAX, ret);
+        copy = malloc(m->n_body + 1);
+        if (!copy)
+                return -ENOMEM;
+        if (m->n_body > 0)
+                memcpy(copy, m->body, m->n_body);
+        *ret = (Decoded){ .data = copy, .n = m->n_body, .is_cut = m->n_body < m->body_bytes };
+        return 0;
+}
+
 /* Nothing that visitors or services say may act in a browser. */
 static void answer_body(HttpExchange *x, const Record *record, RecordSide side) {
         HttpHeader sandboxed[] = {
@@ -224,19 +240,10 @@ static void answer_body(HttpExchange *x, const Record *record, RecordSide side) 
                 {},
                 {},
         };
-        const RecordMessage *m = &record->messages[side];
-        Decoded body = {};
-        int r = 0;
+        Decoded body;
+        int r = read_body(x, record, side, &body);
 
-        if (http_exchange_query(x, "raw")) {
-                body = (Decoded){ .data = malloc(m->n_body + 1),
-                                  .n = m->n_body,
-                                  .is_cut = m->n_body < m->body_bytes };
-                if (body.data && m->n_body > 0)
-                        memcpy(body.data, m->body, m->n_body);
-        } else
-                r = show_body(record, side, INSPECTOR_DECODED_MAX, &body);
-        if (r < 0 || !body.data) {
+        if (r < 0) {
                 http_answer_error(x, r == -ENOENT ? 404 : 500,
                                   r == -ENOENT ? "There is none" : "Out of memory");
                 return;
