@@ -29,12 +29,8 @@ static HttpSlice take_last(HttpSlice *list) {
         const char *comma = memrchr(list->data, ',', list->length);
         const char *start = comma ? comma + 1 : list->data, *end = list->data + list->length;
 
-        while (start < end && (*start == ' ' || *start == '\t'))
-                start++;
-        while (end > start && (end[-1] == ' ' || end[-1] == '\t'))
-                end--;
         list->length = comma ? (size_t) (comma - list->data) : 0;
-        return http_slice(start, end);
+        return http_trim(start, end);
 }
 
 /* Goes through LIST from its end while addresses are trusted. Returns whether to go on before it. */

@@ -10,10 +10,6 @@ typedef struct Liking { /* of one type, by the range that says most about it */
         unsigned quality;
 } Liking;
 
-static bool is_blank(char c) {
-        return c == ' ' || c == '\t';
-}
-
 /* Takes what stands before the next semicolon, without white space around it. */
 static HttpSlice take_part(HttpSlice *rest) {
         const char *start = rest->data, *end = rest->data + rest->length;
@@ -21,11 +17,7 @@ static HttpSlice take_part(HttpSlice *rest) {
         const char *stop = semicolon ? semicolon : end;
 
         *rest = http_slice(semicolon ? semicolon + 1 : end, end);
-        while (start < stop && is_blank(*start))
-                start++;
-        while (stop > start && is_blank(stop[-1]))
-                stop--;
-        return http_slice(start, stop);
+        return http_trim(start, stop);
 }
 
 /* RFC 9110 §12.4.2; 0 for what is no quality. */

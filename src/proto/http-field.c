@@ -36,7 +36,7 @@ bool http_name_resembles(HttpSlice name, HttpSlice other) {
         return true;
 }
 
-static HttpSlice trim(const char *start, const char *end) {
+HttpSlice http_trim(const char *start, const char *end) {
         while (start < end && is_blank(*start))
                 start++;
         while (end > start && is_blank(end[-1]))
@@ -53,7 +53,7 @@ int http_field_parse(const char **p, HttpField *ret) {
         if (end[0] != '\r' || end[1] != '\n')
                 return -EBADMSG;
         ret->name = http_slice(name, colon);
-        ret->value = trim(colon + 1, end);
+        ret->value = http_trim(colon + 1, end);
         *p = end + 2;
         return 0;
 }
@@ -65,7 +65,7 @@ bool http_list_next(HttpSlice *list, HttpSlice *ret) {
         while (p < end && element.length == 0) {
                 const char *comma = memchr(p, ',', (size_t) (end - p));
 
-                element = trim(p, comma ? comma : end);
+                element = http_trim(p, comma ? comma : end);
                 p = comma ? comma + 1 : end;
         }
         *list = http_slice(p, end);

@@ -61,6 +61,9 @@ bool http_name_resembles(HttpSlice name, HttpSlice other);
  * no token, white space before the colon, at the start (folding), control characters, a bare CR or LF. */
 int http_field_parse(const char **p, HttpField *ret);
 
+/* What is between START and END, without white space around it. */
+HttpSlice http_trim(const char *start, const char *end);
+
 /* Takes the next element that is not empty from a list with commas (RFC 9110 §5.6.1), without white space
  * around it. For lists of tokens: quotes have no meaning. False: there is none. */
 bool http_list_next(HttpSlice *list, HttpSlice *ret);
