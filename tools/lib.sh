@@ -81,12 +81,13 @@ build() {
         make -s -C "$folder" -j"$(nproc)" "$target"
 }
 
-# as_previous DEB PREVIOUS: makes a package that differs from DEB in that its version is lower
+# as_previous DEB PREVIOUS: makes a package that differs from DEB in its version, which is lower, and in its configuration
 as_previous() {
         local tree status
 
         tree=$(mktemp -d) && dpkg-deb --raw-extract "$1" "$tree" &&
                 sed -i '/^Version:/s/$/~previous/' "$tree/DEBIAN/control" &&
+                sed -i '$a # As it was.' "$tree"/etc/pgrok/*.conf &&
                 dpkg-deb --root-owner-group --build "$tree" "$2" >/dev/null
         status=$?
         rm -rf "$tree"
