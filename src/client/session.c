@@ -90,9 +90,13 @@ static int session_send(Session *s, const Message *m) {
 static void on_session_deadline(void *userdata) {
         Session *s = userdata;
 
-        if (s->mux && s->probed_usec > 0 && mux_heard_usec(s->mux) >= s->probed_usec) {
-                s->probed_usec = 0; /* it lives */
-                return;
+        if (s->mux && s->probed_usec > 0) {
+                bool is_alive = mux_heard_usec(s->mux) >= s->probed_usec;
+
+                s->probed_usec = 0;
+                /* It may be late only, and has visitors: they stay until MUX_SILENCE_USEC are over. */
+                if (is_alive || session_drain(s))
+                        return;
         }
         session_end(s, SESSION_LOST,
                     s->state == SESSION_ONLINE ? "the server does not answer any more"

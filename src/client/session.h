@@ -57,8 +57,9 @@ void session_ask(Session *s);
 /* How long a message and its answer last took, in microseconds; 0: not measured yet. */
 uint64_t session_round_trip_usec(const Session *s);
 
-/* The way to the server may have gone without a word: unless the server says something within a moment, the
- * session ends. Once online; else nothing happens. */
+/* The way to the server may have gone without a word: unless the server says something within a moment,
+ * another session takes over (mux: this one drains, since the answer may be late only). Once online; else
+ * nothing happens. */
 void session_probe(Session *s);
 
 /* The service behind the tunnel of URL fails, or no more: for servers that know what to do with that. Once

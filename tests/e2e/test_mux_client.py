@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Which transport the client chooses, and its side of mux, seen by servers of all kinds."""
 
+import os
+import signal
 import socket
 import ssl
+import time
 
 import pytest
 
@@ -293,3 +296,17 @@ def test_go_away_right_behind_auth_resp_counts_too(place, server):
     mux.sendall(message(1, ACK, "AuthResp", ClientId="0123456789abcdef") + header(GO_AWAY))
     server.grant(server.mux_session())
     client.tunnel("http")
+
+
+@pytest.mark.slow
+def test_visitors_outlive_a_server_that_is_late_to_say_it_lives(place, server):
+    client, control, url = connected(place, server, place.keep(local.EchoService()), "--proto", "tcp")
+    visitor = server.visitor(control, url)
+    visitor.sendall(b"hello")
+    assert visitor.recv_exactly(5) == b"hello"
+    os.kill(client.pid, signal.SIGSTOP)
+    time.sleep(6)  # the client finds that out, and asks; nobody answers before the next session is there
+    os.kill(client.pid, signal.SIGCONT)
+    server.grant(server.mux_session())
+    visitor.sendall(b"still here")
+    assert visitor.recv_exactly(10) == b"still here"

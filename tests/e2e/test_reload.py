@@ -100,9 +100,9 @@ def wait_until(what):
         time.sleep(0.02)
 
 
-def is_refused(port):
+def is_refused(port, host="127.0.0.1"):
     try:
-        socket.create_connection(("127.0.0.1", port), PATIENCE).close()
+        socket.create_connection((host, port), PATIENCE).close()
     except ConnectionRefusedError:
         return True
     except ConnectionResetError:
