@@ -100,7 +100,7 @@ static int mark_add(ConfigFile *c, const char *path, const char *origin, bool by
                 return -ENOMEM;
         c->marks = marks;
         m = marks + c->n_marks;
-        *m = (ConfigMark){ .path = strdup(path), .origin = strdup(origin), .by_option = by_option };
+        *m = (ConfigMark) { .path = strdup(path), .origin = strdup(origin), .by_option = by_option };
         if (!m->path || !m->origin) {
                 free(m->path);
                 free(m->origin);

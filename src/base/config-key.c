@@ -60,7 +60,7 @@ char *config_list_join(const ConfigList *l) {
 }
 
 static void *key_field(const ConfigKey *key, void *target) {
-        return (char *) target + key->offset;
+        return (char*) target + key->offset;
 }
 
 static int refuse(char **ret_why, char *why) {
@@ -106,7 +106,7 @@ static int refuse_range(const ConfigKey *key, char **ret_why) {
 static int set_uint(const ConfigKey *key, void *target, uint64_t v, char **ret_why) {
         if (v < key->min || (key->max > 0 && v > key->max))
                 return refuse_range(key, ret_why);
-        *(uint64_t *) key_field(key, target) = v;
+        *(uint64_t*) key_field(key, target) = v;
         return 0;
 }
 
@@ -170,7 +170,7 @@ int config_key_set_text(const ConfigKey *key, void *target, const char *value, c
 int config_key_set_bool(const ConfigKey *key, void *target, bool value, char **ret_why) {
         if (key->type != CONFIG_BOOL)
                 return config_key_wrong_type(key, ret_why);
-        *(bool *) key_field(key, target) = value;
+        *(bool*) key_field(key, target) = value;
         return 0;
 }
 
@@ -225,15 +225,15 @@ static bool key_equals(const ConfigKey *key, const void *a, const void *b) {
         case CONFIG_STRING_LIST:
                 return config_list_equals(a, b);
         case CONFIG_BOOL:
-                return *(const bool *) a == *(const bool *) b;
+                return *(const bool*) a == *(const bool*) b;
         default:
-                return *(const uint64_t *) a == *(const uint64_t *) b;
+                return *(const uint64_t*) a == *(const uint64_t*) b;
         }
 }
 
 bool config_keys_equal(const ConfigKey *keys, const void *a, const void *b) {
         for (; keys->path; keys++)
-                if (!key_equals(keys, (const char *) a + keys->offset, (const char *) b + keys->offset))
+                if (!key_equals(keys, (const char*) a + keys->offset, (const char*) b + keys->offset))
                         return false;
         return true;
 }

@@ -47,7 +47,7 @@ static FileStamp stamp_of(const char *file) {
 
         if (!file || stat(file, &st) < 0)
                 return (FileStamp){};
-        return (FileStamp){
+        return (FileStamp) {
                 .device = st.st_dev,
                 .inode = st.st_ino,
                 .size = st.st_size,

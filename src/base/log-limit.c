@@ -4,7 +4,7 @@
 #include "base/macro.h"
 
 void log_limit_init(LogLimit *l) {
-        *l = (LogLimit){ .lock = PTHREAD_MUTEX_INITIALIZER };
+        *l = (LogLimit) { .lock = PTHREAD_MUTEX_INITIALIZER };
 }
 
 static void log_limit_refill(LogLimit *l, uint64_t now_usec) {

@@ -22,8 +22,8 @@ typedef struct LogField {
 int log_open(const char *identifier, const char *target);
 void log_close(void);
 
-/* While it is set, FN is told each message, escaped, and nothing is written to a terminal; NULL: as before. FN
- * is called on any thread, one call at a time, and must not log. */
+/* While it is set, FN is told each message, escaped, and nothing is written to a terminal; NULL: as before.
+ * FN is called on any thread, one call at a time, and must not log. */
 typedef void (*LogFn)(int level, const char *message, void *userdata);
 void log_divert(LogFn fn, void *userdata);
 

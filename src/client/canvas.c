@@ -23,7 +23,7 @@ int canvas_init(Canvas *c, unsigned width, unsigned height) {
                 return -ENOMEM;
         for (size_t i = 0; i < (size_t) w * h; i++)
                 cells[i].character = L' ';
-        *c = (Canvas){ .width = w, .height = h, .cells = cells };
+        *c = (Canvas) { .width = w, .height = h, .cells = cells };
         return 0;
 }
 
@@ -35,7 +35,7 @@ void canvas_done(Canvas *c) {
 static Glyph glyph_escaped(unsigned char byte) {
         static const char digits[] = "0123456789abcdef";
 
-        return (Glyph){
+        return (Glyph) {
                 .cells = { L'\\', L'x', (wchar_t) digits[byte >> 4], (wchar_t) digits[byte & 15] },
                 .n = 4,
                 .n_bytes = 1,
@@ -51,7 +51,7 @@ static Glyph glyph_next(const char *text) {
 
         if (width < 1)
                 return glyph_escaped((unsigned char) *text);
-        return (Glyph){ .cells = { character }, .n = MIN((unsigned) width, 2U), .n_bytes = n };
+        return (Glyph) { .cells = { character }, .n = MIN((unsigned) width, 2U), .n_bytes = n };
 }
 
 /* Of a wide character that loses one half the other is blank. */
@@ -62,7 +62,7 @@ static void put_cell(Canvas *c, unsigned row, unsigned column, Style style, wcha
                 cell[-1].character = L' ';
         else if (column + 1 < c->width && cell[1].character == 0)
                 cell[1].character = L' ';
-        *cell = (Cell){ .character = character, .style = style };
+        *cell = (Cell) { .character = character, .style = style };
 }
 
 /* At COLUMN, or in place of the last character before END. */

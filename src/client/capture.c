@@ -49,7 +49,7 @@ static void capture_report(Capture *c, CaptureRequest *r, const char *error) {
         if (r->is_reported)
                 return;
         r->is_reported = true;
-        report_request(o->report, &(ReportRequest){
+        report_request(o->report, &(ReportRequest) {
                                           .name = o->name,
                                           .url = o->url,
                                           .visitor = o->visitor,
@@ -81,7 +81,7 @@ static uint64_t capture_take_record(Capture *c) {
 static uint64_t capture_record(Capture *c, const CaptureRequest *r, HttpSlice raw) {
         if (c->origin.record > 0)
                 return capture_take_record(c);
-        return records_begin(c->origin.records, &(RecordOrigin){
+        return records_begin(c->origin.records, &(RecordOrigin) {
                                                         .name = c->origin.name,
                                                         .url = c->origin.url,
                                                         .visitor = c->origin.visitor,
@@ -99,7 +99,7 @@ static void *on_trace_request(void *userdata, const HttpHead *head, HttpSlice ra
 
         if (!r)
                 return NULL;
-        *r = (CaptureRequest){
+        *r = (CaptureRequest) {
                 .method = strndup(head->method.data, head->method.length),
                 .path = strndup(head->target.data, head->target.length),
                 .start_usec = c->heard_usec,
@@ -159,8 +159,8 @@ static void on_trace_body(void *userdata, void *request, HttpTraceSide side, Htt
                 records_body(c->origin.records, r->record, record_side(side), data.data, data.length);
                 return;
         }
-        origin = (FrameOrigin){ .capture = c, .record = r->record, .side = record_side(side) };
-        websocket_feed(&c->websockets[side], (const uint8_t *) data.data, data.length, on_websocket_frame,
+        origin = (FrameOrigin) { .capture = c, .record = r->record, .side = record_side(side) };
+        websocket_feed(&c->websockets[side], (const uint8_t*) data.data, data.length, on_websocket_frame,
                        &origin);
 }
 

@@ -39,4 +39,4 @@ Change *changes_put(Changes *l, Change *c);
 void changes_undo(Changes *l, Change *c, Change *old);
 void changes_done(Changes *l);
 
-DEFINE_CLEANUP(Change *, change_free);
+DEFINE_CLEANUP(Change*, change_free);

@@ -104,7 +104,7 @@ static void client_close(Client *c) {
         c->watchdog = timer_free(c->watchdog);
         c->network = network_watch_free(c->network);
         while (c->n_signals > 0)
-                uv_close((uv_handle_t *) &c->signals[--c->n_signals], NULL);
+                uv_close((uv_handle_t*) &c->signals[--c->n_signals], NULL);
 }
 
 static void on_alarm(int signal_number _unused_) {
@@ -188,7 +188,7 @@ static void on_session_tunnel_up(Tunnel *tunnel, void *userdata) {
         const TunnelUrl *u = tunnel->urls + tunnel->n_urls - 1;
         char local[TARGET_TEXT_MAX];
 
-        report_tunnel(&c->report, &(ReportTunnel){
+        report_tunnel(&c->report, &(ReportTunnel) {
                                           .name = tunnel->config->name,
                                           .url = u->url,
                                           .proto = u->proto,
@@ -524,7 +524,7 @@ static int on_control_change(Change *change, ConfigList *faults, void *userdata)
 static void on_control_view(ControlView *ret, void *userdata) {
         Client *c = userdata;
 
-        *ret = (ControlView){
+        *ret = (ControlView) {
                 .config = c->config,
                 .tunnels = &c->tunnels,
                 .is_online = c->online_usec > 0,

@@ -61,4 +61,4 @@ bool client_config_same_server(const ClientConfig *a, const ClientConfig *b);
  * *RET_WHY a sentence owned by the caller; then the old token stays. */
 int client_config_read_token(ClientConfig *c, char **ret_why);
 
-DEFINE_CLEANUP(ClientConfig *, client_config_free);
+DEFINE_CLEANUP(ClientConfig*, client_config_free);

@@ -77,7 +77,7 @@ static int run_inflate(z_stream *z, Output *out) {
                 r = output_grow(out);
                 if (r < 0)
                         return r;
-                z->next_out = (Bytef *) out->data + out->n;
+                z->next_out = (Bytef*) out->data + out->n;
                 z->avail_out = (uInt) (out->room - out->n);
                 e = library.inflate(z, Z_SYNC_FLUSH);
                 out->n = out->room - z->avail_out;
@@ -90,7 +90,7 @@ static int run_inflate(z_stream *z, Output *out) {
 }
 
 static int decode_window(int window, const char *data, size_t n, Output *out) {
-        z_stream z = { .next_in = (Bytef *) data, .avail_in = (uInt) n };
+        z_stream z = { .next_in = (Bytef*) data, .avail_in = (uInt) n };
         int r;
 
         if (!library.inflate_init || !library.inflate || !library.inflate_end)
@@ -114,7 +114,7 @@ static int decode_deflate(const char *data, size_t n, Output *out) {
 }
 
 static int run_brotli(BrotliDecoderState *state, const char *data, size_t n, Output *out) {
-        const uint8_t *in = (const uint8_t *) data;
+        const uint8_t *in = (const uint8_t*) data;
 
         for (;;) {
                 BrotliDecoderResult e;
@@ -124,7 +124,7 @@ static int run_brotli(BrotliDecoderState *state, const char *data, size_t n, Out
 
                 if (r < 0)
                         return r;
-                to = (uint8_t *) out->data + out->n;
+                to = (uint8_t*) out->data + out->n;
                 room = out->room - out->n;
                 e = library.brotli(state, &n, &in, &room, &to, NULL);
                 out->n = out->room - room;

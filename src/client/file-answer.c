@@ -35,7 +35,7 @@ static void answer_page(HttpExchange *x, unsigned status, const HttpHeader *head
                 "</head>\n<body><h1>%u %s</h1></body></html>\n",
                 status, title, status, title);
 
-        http_exchange_answer(x, &(HttpAnswer){
+        http_exchange_answer(x, &(HttpAnswer) {
                                         .status = page ? status : 500,
                                         .content_type = page ? HTML_TYPE : NULL,
                                         .headers = headers,
@@ -66,7 +66,7 @@ static void answer_error(HttpExchange *x, int error) {
 /* ---- files ---- */
 
 static void view_init(FileView *v, int fd, const struct stat *st) {
-        *v = (FileView){ .fd = fd, .size = (uint64_t) st->st_size, .modified_sec = st->st_mtim.tv_sec };
+        *v = (FileView) { .fd = fd, .size = (uint64_t) st->st_size, .modified_sec = st->st_mtim.tv_sec };
         snprintf(v->etag, sizeof(v->etag), "\"%llx-%llx-%llx\"", (unsigned long long) st->st_ino,
                  (unsigned long long) st->st_size,
                  (unsigned long long) st->st_mtim.tv_sec * 1000000000ULL +
@@ -111,7 +111,7 @@ static void answer_part(HttpExchange *x, const FileView *v, unsigned status, con
                 { place ? "Content-Range" : NULL, place },
         };
 
-        http_exchange_answer(x, &(HttpAnswer){
+        http_exchange_answer(x, &(HttpAnswer) {
                                         .status = status,
                                         .content_type = type,
                                         .headers = headers,
@@ -157,7 +157,7 @@ static void answer_listing(HttpExchange *x, const char *root, const char *path) 
         char *page = listing_new(root, path);
 
         if (page)
-                http_exchange_answer(x, &(HttpAnswer){
+                http_exchange_answer(x, &(HttpAnswer) {
                                                 .status = 200,
                                                 .content_type = HTML_TYPE,
                                                 .headers = headers,

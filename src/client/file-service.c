@@ -102,7 +102,7 @@ int file_service_connect(FileService *f, const char *path, int *ret_fd) {
 
         if (!a)
                 return -ENOMEM;
-        *a = (Arrival){ .service = f, .fd = -1, .path = strdup(path) };
+        *a = (Arrival) { .service = f, .fd = -1, .path = strdup(path) };
         if (!a->path || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0) {
                 int r = a->path ? -errno : -ENOMEM;
 

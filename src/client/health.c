@@ -154,7 +154,7 @@ int health_new(Health **ret, Worker *w, HealthFn changed, void *userdata) {
 
         if (!h)
                 return -ENOMEM;
-        *h = (Health){ .worker = w, .changed = changed, .userdata = userdata };
+        *h = (Health) { .worker = w, .changed = changed, .userdata = userdata };
         *ret = h;
         return 0;
 }
@@ -175,7 +175,7 @@ static void health_inherit(const Health *h, TunnelConfig *t) {
 /* From now on. */
 static int check_start(Check *c, Health *h, TunnelConfig *t) {
         health_inherit(h, t);
-        *c = (Check){ .health = h, .tunnel = t };
+        *c = (Check) { .health = h, .tunnel = t };
         return timer_new_after(&c->timer, h->worker, 0, on_check_timer, c);
 }
 

@@ -40,17 +40,17 @@
         "                         system's certificates\n"                               \
         "  --insecure-local       or any: whoever is in between can read and change all\n"
 
-#define COMMON_OPTIONS                                                                           \
-        "Common:\n"                                                                              \
-        "  --config PATH          a file, or a folder with *.conf; may be repeated. Default:\n"  \
-        "                         $XDG_CONFIG_HOME/pgrok, ~/.config/pgrok; for the user\n"       \
-        "                         pgrok, and for root without XDG_CONFIG_HOME, /etc/pgrok\n"     \
+#define COMMON_OPTIONS                                                                            \
+        "Common:\n"                                                                               \
+        "  --config PATH          a file, or a folder with *.conf; may be repeated. Default:\n"   \
+        "                         $XDG_CONFIG_HOME/pgrok, ~/.config/pgrok; for the user\n"        \
+        "                         pgrok, and for root without XDG_CONFIG_HOME, /etc/pgrok\n"      \
         "  --output text|json     what happens, on stdout: a line, or a JSON object, an event.\n" \
-        "                         Without it a terminal shows a live screen\n"                  \
-        "  --json                 the same as --output json\n"                                   \
-        "  --socket PATH          for status, add, remove, reload: where that pgrok listens\n"   \
-        "  --log F                the log: stdout, none, or a file (default: stderr)\n"          \
-        "  --log-level L          error, warning, info or debug\n"                               \
+        "                         Without it a terminal shows a live screen\n"                    \
+        "  --json                 the same as --output json\n"                                    \
+        "  --socket PATH          for status, add, remove, reload: where that pgrok listens\n"    \
+        "  --log F                the log: stdout, none, or a file (default: stderr)\n"           \
+        "  --log-level L          error, warning, info or debug\n"                                \
         "  --help, --version\n"
 
 #define EXIT_STATUS                                                                             \
@@ -156,13 +156,12 @@ int help_print(const char *command) {
                 const char *name;
                 const char *text;
         } texts[] = {
-                { "http", targets_help }, { "https", targets_help }, { "tcp", targets_help },
-                { "tls", targets_help },
-                { "serve", serve_help },  { "start", start_help },   { "start-all", start_help },
-                { "run", run_help },      { "status", overview },    { "add", overview },
-                { "remove", overview },   { "reload", overview },    { "list", list_help },
-                { "check", check_help },  { "login", login_help },   { "version", overview },
-                { "help", overview },
+                { "http", targets_help },    { "https", targets_help }, { "tcp", targets_help },
+                { "tls", targets_help },     { "serve", serve_help },   { "start", start_help },
+                { "start-all", start_help }, { "run", run_help },       { "status", overview },
+                { "add", overview },         { "remove", overview },    { "reload", overview },
+                { "list", list_help },       { "check", check_help },   { "login", login_help },
+                { "version", overview },     { "help", overview },
         };
 
         if (!command) {

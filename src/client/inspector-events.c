@@ -102,7 +102,7 @@ void inspector_events_add(InspectorEvents *e, HttpExchange *x) {
         }
         answer.body = text;
         answer.body_length = strlen(text);
-        *reader = (Reader){ .events = e, .exchange = x, .seen = changes };
+        *reader = (Reader) { .events = e, .exchange = x, .seen = changes };
         DL_APPEND(e->readers, reader);
         if (e->n++ == 0) {
                 timer_start_every(e->alive, EVENTS_ALIVE_USEC);

@@ -147,7 +147,7 @@ static void add_content(struct json_object *o, HarExport *h, const Record *recor
         else {
                 base64 = malloc(BASE64_SIZE(body.n));
                 if (base64)
-                        base64_encode((const uint8_t *) body.data, body.n, base64);
+                        base64_encode((const uint8_t*) body.data, body.n, base64);
                 add_text(o, "text", base64 ? base64 : "");
                 add_text(o, "encoding", "base64");
         }

@@ -118,7 +118,7 @@ bool show_contains(const Record *record, const char *text) {
         for (size_t i = 0; i < RECORD_FRAMES_MAX && record_frame(record, i); i++) {
                 const WebsocketFrame *f = &record_frame(record, i)->frame;
 
-                if (memory_contains((const char *) f->sample, f->n_sample, text))
+                if (memory_contains((const char*) f->sample, f->n_sample, text))
                         return true;
         }
         return message_contains(record, RECORD_REQUEST, text) ||

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Goes through records for somebody who asks the inspector, one at a time and between all that the loop has to
- * do: to decode, search or write them all takes its time, and visitors must not wait for it. */
+/* Goes through records for somebody who asks the inspector, one at a time and between all that the loop has
+ * to do: to decode, search or write them all takes its time, and visitors must not wait for it. */
 
 #include "client/records.h"
 #include "net/http-service.h"

@@ -95,7 +95,7 @@ static bool request_is_allowed(HttpExchange *x, const HttpRequest *r) {
 static void answer_download(HttpExchange *x, const char *type, const char *name, char *text, size_t n) {
         HttpHeader download[] = { { "Content-Disposition", name }, {} };
 
-        http_exchange_answer(x, &(HttpAnswer){ .status = text ? 200 : 500,
+        http_exchange_answer(x, &(HttpAnswer) { .status = text ? 200 : 500,
                                                .content_type = type,
                                                .headers = download,
                                                .body = text,
@@ -108,7 +108,7 @@ static void handle_file(HttpExchange *x, const InspectorFile *file) {
 
         if (copy)
                 memcpy(copy, file->data, n);
-        http_exchange_answer(x, &(HttpAnswer){ .status = copy ? 200 : 500,
+        http_exchange_answer(x, &(HttpAnswer) { .status = copy ? 200 : 500,
                                                .content_type = file->type,
                                                .body = copy,
                                                .body_length = copy ? n : 0 });
@@ -205,7 +205,7 @@ static void handle_record(Inspector *i _unused_, HttpExchange *x, const HttpRequ
 
 static void handle_record_har(Inspector *i, HttpExchange *x, const HttpRequest *r _unused_,
                               const Record *record) {
-        answer_har(i, x, &(WalkRange){ .first = record->id, .next = record->id + 1, .bodies = true });
+        answer_har(i, x, &(WalkRange) { .first = record->id, .next = record->id + 1, .bodies = true });
 }
 
 static void handle_record_curl(Inspector *i _unused_, HttpExchange *x, const HttpRequest *r _unused_,
@@ -227,7 +227,7 @@ static int read_body(HttpExchange *x, const Record *record, RecordSide side, Dec
                 return -ENOMEM;
         if (m->n_body > 0)
                 memcpy(copy, m->body, m->n_body);
-        *ret = (Decoded){ .data = copy, .n = m->n_body, .is_cut = m->n_body < m->body_bytes };
+        *ret = (Decoded) { .data = copy, .n = m->n_body, .is_cut = m->n_body < m->body_bytes };
         return 0;
 }
 
@@ -251,8 +251,8 @@ static void answer_body(HttpExchange *x, const Record *record, RecordSide side) 
         if (body.is_cut)
                 sandboxed[2].value = "yes";
         if (body.fault)
-                sandboxed[3] = (HttpHeader){ "X-Body-Fault", body.fault };
-        http_exchange_answer(x, &(HttpAnswer){ .status = 200,
+                sandboxed[3] = (HttpHeader) { "X-Body-Fault", body.fault };
+        http_exchange_answer(x, &(HttpAnswer) { .status = 200,
                                                .content_type = "application/octet-stream",
                                                .headers = sandboxed,
                                                .body = body.data,

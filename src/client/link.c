@@ -76,7 +76,7 @@ int link_new(Link **ret, const LinkParams *params, ChannelFn on_message, LinkFn 
 
         if (!l)
                 return -ENOMEM;
-        *l = (Link){ .params = params, .on_message = on_message, .done = done, .userdata = userdata };
+        *l = (Link) { .params = params, .on_message = on_message, .done = done, .userdata = userdata };
         r = dialer_new(&l->dialer, params->worker, &target, on_link_dialed, l);
         if (r < 0) {
                 free(l);

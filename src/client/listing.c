@@ -49,7 +49,7 @@ static int listing_add(Listing *l, const char *name, const struct stat *st) {
         if (!entries)
                 return -1;
         l->entries = entries;
-        entries[l->n] = (Entry){
+        entries[l->n] = (Entry) {
                 .name = strdup(name),
                 .is_folder = S_ISDIR(st->st_mode),
                 .size = (uint64_t) st->st_size,

@@ -171,7 +171,7 @@ int local_dial_new(LocalDial **ret, Worker *w, const TunnelConfig *config, Local
 
         if (!d)
                 return -ENOMEM;
-        *d = (LocalDial){
+        *d = (LocalDial) {
                 .worker = w, .config = config, .connected = connected, .done = done, .userdata = userdata
         };
         d->has_second = !t->path && *t->host == '\0';

@@ -79,15 +79,23 @@ static const struct {
         const char *proto; /* of targets */
         bool takes_arguments;
 } commands[] = {
-        { "http", COMMAND_TUNNEL, "http", true },    { "https", COMMAND_TUNNEL, "https", true },
-        { "tcp", COMMAND_TUNNEL, "tcp", true },      { "tls", COMMAND_TUNNEL, "tls", true },
+        { "http", COMMAND_TUNNEL, "http", true },
+        { "https", COMMAND_TUNNEL, "https", true },
+        { "tcp", COMMAND_TUNNEL, "tcp", true },
+        { "tls", COMMAND_TUNNEL, "tls", true },
         { "serve", COMMAND_SERVE, NULL, true },
-        { "start", COMMAND_START, NULL, true },      { "start-all", COMMAND_START_ALL, NULL, false },
-        { "run", COMMAND_RUN, NULL, false },         { "status", COMMAND_STATUS, NULL, false },
-        { "add", COMMAND_ADD, NULL, true },          { "remove", COMMAND_REMOVE, NULL, true },
-        { "reload", COMMAND_RELOAD, NULL, false },   { "list", COMMAND_LIST, NULL, false },
-        { "check", COMMAND_CHECK, NULL, false },     { "login", COMMAND_LOGIN, NULL, true },
-        { "version", COMMAND_VERSION, NULL, false }, { "help", COMMAND_HELP, NULL, true },
+        { "start", COMMAND_START, NULL, true },
+        { "start-all", COMMAND_START_ALL, NULL, false },
+        { "run", COMMAND_RUN, NULL, false },
+        { "status", COMMAND_STATUS, NULL, false },
+        { "add", COMMAND_ADD, NULL, true },
+        { "remove", COMMAND_REMOVE, NULL, true },
+        { "reload", COMMAND_RELOAD, NULL, false },
+        { "list", COMMAND_LIST, NULL, false },
+        { "check", COMMAND_CHECK, NULL, false },
+        { "login", COMMAND_LOGIN, NULL, true },
+        { "version", COMMAND_VERSION, NULL, false },
+        { "help", COMMAND_HELP, NULL, true },
 };
 
 static int usage_error(char *sentence) {
@@ -142,7 +150,7 @@ static int take_option(Options *o, int id, const char *value) {
                 o->dev = true;
                 return 0;
         case OPTION_INSECURE_LOCAL:
-                return add_setting(o, true, &(OptionSetting){ "insecure_local", "true", "--insecure-local" });
+                return add_setting(o, true, &(OptionSetting) { "insecure_local", "true", "--insecure-local" });
         case OPTION_JSON:
                 o->json = true;
                 return 0;
@@ -215,7 +223,7 @@ static int set_proto(Options *o, const char *proto) {
                 if (streq(o->tunnel[i].key, "proto"))
                         return usage_error(
                                 str_format("'%s' says the protocol already; --proto is too much", proto));
-        return add_setting(o, true, &(OptionSetting){ "proto", proto, proto });
+        return add_setting(o, true, &(OptionSetting) { "proto", proto, proto });
 }
 
 /* The first argument names the command, or is the first target. */

@@ -65,7 +65,7 @@ static int learn_leave(Painter *p) {
         n = take_output(p);
         if (n < 0)
                 return (int) n;
-        if (!plain || plain == (char*) -1)
+        if (!plain || plain == (char *) -1)
                 plain = "";
         p->leave = str_format("%s%.*s", plain, (int) n, p->output);
         if (!p->leave)
@@ -97,7 +97,7 @@ static bool is_screen(Painter *p) {
         if (p->curses.setupterm(NULL, fileno(p->file), &error) != OK)
                 return false;
         move = p->curses.tigetstr("cup");
-        is = move && move != (char*) -1;
+        is = move && move != (char *) -1;
         (void) p->curses.del_curterm(p->curses.set_curterm(NULL));
         return is;
 }

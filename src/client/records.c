@@ -251,7 +251,7 @@ void records_frame(Records *r, uint64_t id, RecordSide side, const WebsocketFram
         if (!record->frames && records_account(r, record, RECORD_FRAMES_MAX * sizeof(RecordFrame)) >= 0)
                 record->frames = new0(RecordFrame, RECORD_FRAMES_MAX);
         if (record->frames)
-                record->frames[record->n_frames % RECORD_FRAMES_MAX] = (RecordFrame){
+                record->frames[record->n_frames % RECORD_FRAMES_MAX] = (RecordFrame) {
                         .usec = clock_usec() - record->start_usec,
                         .side = side,
                         .frame = *frame,
@@ -324,7 +324,7 @@ static Record *record_copy(const Record *record, bool bodies) {
         copy->error = record->error ? strdup(record->error) : NULL;
         for (size_t i = 0; i < ELEMENTSOF(copy->messages); i++)
                 message_copy(&copy->messages[i], &record->messages[i], bodies);
-        copy->frames = bodies ? (RecordFrame *) memory_copy((const char *) record->frames,
+        copy->frames = bodies ? (RecordFrame*) memory_copy((const char*) record->frames,
                                                             RECORD_FRAMES_MAX * sizeof(RecordFrame))
                               : NULL;
         if (!copy->name || !copy->url || !copy->visitor || !copy->method || !copy->path)

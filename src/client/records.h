@@ -115,4 +115,4 @@ void records_pause(Records *r, bool pause);
 bool records_are_paused(const Records *r);
 void records_clear(Records *r);
 
-DEFINE_CLEANUP(Record *, record_free);
+DEFINE_CLEANUP(Record*, record_free);

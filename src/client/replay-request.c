@@ -206,7 +206,7 @@ ssize_t replay_request(const Record *record, struct json_object *changes, Buffer
         r = changes ? write_changed(record, changes, out, ret_why) : write_unchanged(record, out, ret_why);
         if (r < 0)
                 return r;
-        k = http_head_parse(&head, (const char *) buffer_head(out), buffer_length(out), HTTP_HEAD_BYTES_MAX,
+        k = http_head_parse(&head, (const char*) buffer_head(out), buffer_length(out), HTTP_HEAD_BYTES_MAX,
                             &status);
         if (k < 0 || (size_t) (k + r) != buffer_length(out))
                 return refuse(-EINVAL, "That is no request of HTTP/1.1: look at its method, path and headers",

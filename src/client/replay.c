@@ -38,7 +38,7 @@ int replays_new(Replays **ret, Worker *w, Visitors *visitors, Tunnels *tunnels, 
 
         if (!r)
                 return -ENOMEM;
-        *r = (Replays){ .worker = w, .visitors = visitors, .tunnels = tunnels, .records = records };
+        *r = (Replays) { .worker = w, .visitors = visitors, .tunnels = tunnels, .records = records };
         *ret = r;
         return 0;
 }
@@ -107,14 +107,14 @@ static const char *find_url(const Tunnels *tunnels, const Record *record) {
 /* Owns REQUEST, which begins with a head of N_HEAD bytes. */
 static uint64_t record_replay(Replays *r, const Record *record, const char *url, Buffer *request,
                               size_t n_head) {
-        const char *head = (const char *) buffer_head(request);
+        const char *head = (const char*) buffer_head(request);
         _cleanup_free_ char *line = strndup(head, strcspn(head, "\r"));
         char *path = line ? strchr(line, ' ') : NULL, *end = path ? strchr(path + 1, ' ') : NULL;
 
         if (!end)
                 return 0;
         *path = *end = '\0';
-        return records_begin(r->records, &(RecordOrigin){
+        return records_begin(r->records, &(RecordOrigin) {
                                                  .name = record->name,
                                                  .url = url,
                                                  .visitor = "replay",

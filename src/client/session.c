@@ -119,7 +119,7 @@ static void on_session_ping(void *userdata) {
                 return;
         }
         s->pinged_usec = clock_usec();
-        r = session_send(s, &(Message){ .type = MESSAGE_PING });
+        r = session_send(s, &(Message) { .type = MESSAGE_PING });
         if (r < 0)
                 session_fail(s, r);
         else
@@ -136,7 +136,7 @@ void session_probe(Session *s) {
         if (s->mux)
                 mux_ping(s->mux);
         else
-                r = session_send(s, &(Message){ .type = MESSAGE_PING });
+                r = session_send(s, &(Message) { .type = MESSAGE_PING });
         if (r < 0)
                 session_fail(s, r);
 }
@@ -144,7 +144,7 @@ void session_probe(Session *s) {
 void session_tell_health(Session *s, const char *url, bool is_failing) {
         Message m = {
                 .type = MESSAGE_TUNNEL_HEALTH,
-                .tunnel_health = { .url = (char *) url, .failing = is_failing }, /* borrowed */
+                .tunnel_health = { .url = (char*) url, .failing = is_failing }, /* borrowed */
         };
         int r = s->state == SESSION_ONLINE && s->is_ours && !s->is_draining ? session_send(s, &m) : 0;
 
@@ -261,7 +261,7 @@ static void on_new_tunnel(Session *s, const MessageNewTunnel *m) {
 }
 
 static void on_server_ping(Session *s) {
-        int r = session_send(s, &(Message){ .type = MESSAGE_PONG });
+        int r = session_send(s, &(Message) { .type = MESSAGE_PONG });
 
         if (r < 0)
                 session_fail(s, r);
@@ -332,7 +332,7 @@ static int session_authenticate(Session *s) {
 
         (void) uname(&system);
         if (s->mux) {
-                m.auth.instance = (char *) s->params.instance;
+                m.auth.instance = (char*) s->params.instance;
                 m.auth.session = (uint16_t) s->params.number;
         }
         return session_send(s, &m);
@@ -451,7 +451,7 @@ int session_new(Session **ret, const SessionParams *params, const SessionOps *op
 
         if (!s)
                 return -ENOMEM;
-        *s = (Session){ .params = *params, .ops = ops, .userdata = userdata };
+        *s = (Session) { .params = *params, .ops = ops, .userdata = userdata };
         if (params->tunnels)
                 tunnels_restart(params->tunnels);
         r = link_new(&s->link, &s->params.link, on_session_message, on_session_open, s);

@@ -237,8 +237,7 @@ static int sibling_init(Sibling *s) {
         if (r < 0)
                 return r;
         s->worker->userdata = s;
-        r = visitors_new(&s->visitors, s->worker, s->params->tunnels, s->params->report,
-                         s->params->records);
+        r = visitors_new(&s->visitors, s->worker, s->params->tunnels, s->params->report, s->params->records);
         if (r >= 0)
                 r = timer_new(&s->retry, s->worker, on_sibling_retry, s);
         return r < 0 ? r : worker_start(s->worker);
@@ -250,7 +249,7 @@ int sibling_new(Sibling **ret, unsigned number, const SiblingParams *params) {
 
         if (!s)
                 return -ENOMEM;
-        *s = (Sibling){
+        *s = (Sibling) {
                 .params = params,
                 .number = number,
                 .lost = { RECONNECT_MIN_USEC, RECONNECT_MAX_USEC, 0 },

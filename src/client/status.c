@@ -68,7 +68,7 @@ void status_error(Status *s, const char *name, const char *reason) {
 static StatusEvent *add_event(Status *s, time_t now, uint64_t duration_usec) {
         StatusEvent *e = &s->events[s->n_events++ % STATUS_EVENTS_MAX];
 
-        *e = (StatusEvent){ .when = now, .duration_usec = duration_usec };
+        *e = (StatusEvent) { .when = now, .duration_usec = duration_usec };
         return e;
 }
 

@@ -12,7 +12,7 @@
 #define HTTPS_PORT 443
 
 _Static_assert(TARGET_HOST_MAX == HOSTNAME_LENGTH_MAX, "host_header_parse() writes that many bytes");
-_Static_assert(sizeof(((struct sockaddr_un *) 0)->sun_path) <= TARGET_PATH_MAX, "a socket's path fits");
+_Static_assert(sizeof(((struct sockaddr_un*) 0)->sun_path) <= TARGET_PATH_MAX, "a socket's path fits");
 
 /* PORT, :PORT or HOST:PORT. */
 static int parse_tcp(const char *s, Target *t) {
@@ -57,7 +57,7 @@ int target_parse(const char *s, Target *ret) {
                 r = parse_https(https, &t);
                 break;
         case TARGET_UNIX:
-                r = parse_path(unix_path, sizeof(((struct sockaddr_un *) 0)->sun_path) - 1, &t);
+                r = parse_path(unix_path, sizeof(((struct sockaddr_un*) 0)->sun_path) - 1, &t);
                 break;
         case TARGET_FOLDER:
                 r = parse_path(folder, TARGET_PATH_MAX, &t);

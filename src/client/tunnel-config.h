@@ -35,7 +35,7 @@ typedef struct TunnelConfig {
         uint64_t health_interval_usec, health_timeout_usec;
         char *local_ca_file; /* of an https service; NULL: the system's */
         bool insecure_local; /* such a service needs no certificate to trust */
-        uint64_t hsts_usec;   /* 0: none */
+        uint64_t hsts_usec;  /* 0: none */
         bool redirect_https;
         /* Derived: */
         Target target;

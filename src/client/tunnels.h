@@ -36,7 +36,7 @@ typedef struct Tunnel {
         uint16_t last_port; /* the tcp port that a server gave us, or 0 */
         bool asked_for_last;
         unsigned missing; /* bits of TunnelOption: what it was refused for, because nobody does it; or 0 */
-        char *why; /* owned: why it was refused, or NULL */
+        char *why;        /* owned: why it was refused, or NULL */
 } Tunnel;
 
 typedef struct Tunnels {

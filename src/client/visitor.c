@@ -91,7 +91,7 @@ static void visitor_capture_refusal(Visitor *v, const char *page) {
                 buffer_produce(head, n > 0 ? (size_t) n : 0);
         }
         if (buffer_length(head) > 0)
-                capture_tap.passed(v->capture, RELAY_A, (const char *) buffer_head(head),
+                capture_tap.passed(v->capture, RELAY_A, (const char*) buffer_head(head),
                                    buffer_length(head));
         capture_tap.passed(v->capture, RELAY_B, page, strlen(page));
 }
@@ -167,7 +167,7 @@ static int visitor_relay(Visitor *v) {
 }
 
 static VisitorAddress visitor_address(const Visitor *v) {
-        return (VisitorAddress){ .url = v->url, .visitor = v->address, .server = v->server };
+        return (VisitorAddress) { .url = v->url, .visitor = v->address, .server = v->server };
 }
 
 /* In front of all else. */
@@ -265,7 +265,7 @@ int visitor_new(Visitor **ret, const VisitorOrigin *origin, Report *report, Visi
                 stream_reset(origin->stream);
                 return -ENOMEM;
         }
-        *v = (Visitor){
+        *v = (Visitor) {
                 .leg = origin->stream,
                 .head = origin->head,
                 .config = origin->config,

@@ -42,7 +42,7 @@ int visitors_new(Visitors **ret, Worker *w, Tunnels *tunnels, Report *report, Re
 
         if (!v)
                 return -ENOMEM;
-        *v = (Visitors){
+        *v = (Visitors) {
                 .worker = w,
                 .tunnels = tunnels,
                 .report = report,
@@ -94,7 +94,7 @@ static int entry_start(VisitorEntry *e) {
                 return timer_new_after(&e->timeout, v->worker, VISITORS_URL_WAIT_USEC, on_url_timeout, e);
         }
         e->timeout = timer_free(e->timeout);
-        origin = (VisitorOrigin){
+        origin = (VisitorOrigin) {
                 .stream = TAKE_PTR(e->stream),
                 .head = TAKE_PTR(e->head),
                 .config = config,
@@ -156,7 +156,7 @@ void visitors_add(Visitors *v, Stream *stream, Buffer *head, const MessageStartP
 }
 
 void visitors_replay(Visitors *v, Stream *stream, Buffer *head, const char *url, uint64_t record) {
-        MessageStartProxy start = { .url = (char *) url, .client_addr = (char *) "127.0.0.1:0" };
+        MessageStartProxy start = { .url = (char*) url, .client_addr = (char*) "127.0.0.1:0" };
         VisitorEntry *e = entry_new(v, &start);
 
         if (e)

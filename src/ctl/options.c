@@ -84,7 +84,7 @@ static void set_option(CtlOptions *o, int option, char *value) {
 int ctl_options_parse(int argc, char *argv[], CtlOptions *ret) {
         int option;
 
-        *ret = (CtlOptions){ .config = PGROK_CONFIG_DIR };
+        *ret = (CtlOptions) { .config = PGROK_CONFIG_DIR };
         while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
                 if (option == '?') {
                         const char *meant = nearest_option(options, argv[optind - 1]);

@@ -90,7 +90,7 @@ typedef struct Contact {
 static void contact_configured(const Setup *s, Contact *ret) {
         Address a;
 
-        *ret = (Contact){ .port = TUNNEL_PORT };
+        *ret = (Contact) { .port = TUNNEL_PORT };
         if (s->tunnel_listen.n > 0 && address_parse(s->tunnel_listen.items[0], &a) >= 0)
                 ret->port = address_port(&a);
         if (s->domain)

@@ -66,7 +66,7 @@ int address_parse(const char *s, Address *ret) {
 }
 
 void address_set(Address *a, const struct sockaddr *sa, socklen_t length) {
-        *a = (Address){ .length = MIN(length, (socklen_t) sizeof(struct sockaddr_un)) };
+        *a = (Address) { .length = MIN(length, (socklen_t) sizeof(struct sockaddr_un)) };
         memcpy(&a->un, sa, a->length);
         if (a->sa.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&a->in6.sin6_addr)) {
                 struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = a->in6.sin6_port };
@@ -81,9 +81,9 @@ static int address_get(int fd, int (*get)(int, struct sockaddr *, socklen_t *), 
         struct sockaddr_storage ss = {};
         socklen_t length = sizeof(ss);
 
-        if (get(fd, (struct sockaddr *) &ss, &length) < 0)
+        if (get(fd, (struct sockaddr*) &ss, &length) < 0)
                 return -errno;
-        address_set(ret, (struct sockaddr *) &ss, length);
+        address_set(ret, (struct sockaddr*) &ss, length);
         return 0;
 }
 
@@ -114,7 +114,7 @@ const char *address_format_ip(const Address *a, char ret[static ADDRESS_TEXT_MAX
 }
 
 void address_set_unix(Address *a, const char *path) {
-        *a = (Address){ .un.sun_family = AF_UNIX, .length = sizeof(a->un) };
+        *a = (Address) { .un.sun_family = AF_UNIX, .length = sizeof(a->un) };
         strcpy(a->un.sun_path, path);
 }
 

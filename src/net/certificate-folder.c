@@ -4,8 +4,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <gnutls/x509.h>
-#include <utlist.h>
 #include <uthash.h>
+#include <utlist.h>
 
 #include "base/str.h"
 #include "net/tls-credentials.h"

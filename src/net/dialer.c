@@ -281,7 +281,7 @@ static int dialer_init(Dialer *d, Worker *w, const DialTarget *target) {
         d->host = strdup(d->is_local ? target->unix_path : target->host);
         if (!d->host)
                 return -ENOMEM;
-        if (d->is_local && strlen(d->host) >= sizeof(((struct sockaddr_un *) 0)->sun_path))
+        if (d->is_local && strlen(d->host) >= sizeof(((struct sockaddr_un*) 0)->sun_path))
                 return -ENAMETOOLONG;
         if (target->proxy) {
                 r = proxy_url_parse(target->proxy, &d->proxy_url);
@@ -319,7 +319,7 @@ Dialer *dialer_free(Dialer *d) {
                 return NULL;
         if (d->lookup) {
                 d->lookup->dialer = NULL;
-                (void) uv_cancel((uv_req_t *) &d->lookup->request); /* else it ends by itself, unseen */
+                (void) uv_cancel((uv_req_t*) &d->lookup->request); /* else it ends by itself, unseen */
         }
         for (size_t i = 0; i < d->n_started; i++)
                 if (d->attempts[i].active)

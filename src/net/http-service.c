@@ -133,7 +133,7 @@ static enum MHD_Result exchange_send(HttpExchange *x, unsigned status) {
 static enum MHD_Result exchange_refuse_body(HttpExchange *x) {
         static const char text[] = "{\"error\":\"The request's body is too long\"}\n";
 
-        exchange_set_answer(x, &(HttpAnswer){ .content_type = "application/json",
+        exchange_set_answer(x, &(HttpAnswer) { .content_type = "application/json",
                                               .body = strdup(text),
                                               .body_length = strlen(text) });
         return exchange_send(x, MHD_HTTP_CONTENT_TOO_LARGE);
@@ -581,7 +581,7 @@ HttpService *http_service_free(HttpService *s) {
                 exchange_let_go(x);
                 on_gone(x->userdata);
         }
-        uv_close((uv_handle_t *) &s->poll,
+        uv_close((uv_handle_t*) &s->poll,
                  on_service_closed); /* takes the descriptor out of the loop at once */
         timer_free(s->timer);
         MHD_stop_daemon(s->daemon);

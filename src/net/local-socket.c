@@ -39,7 +39,7 @@ static int check_path(const char *path) {
                 return errno == ENOENT ? 0 : -errno;
         if (!S_ISSOCK(st.st_mode))
                 return -EEXIST;
-        if (connect(fd, (struct sockaddr *) &address, sizeof(address)) < 0 && errno == ECONNREFUSED)
+        if (connect(fd, (struct sockaddr*) &address, sizeof(address)) < 0 && errno == ECONNREFUSED)
                 return 0;
         return -EADDRINUSE; /* also when we may not connect: it is somebody else's */
 }
@@ -60,7 +60,7 @@ static int bind_as(int fd, const char *path, const char *suffix, const char *gro
         if (r < 0)
                 return r;
         (void) unlink(address.sun_path); /* of a program that was interrupted here */
-        if (fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0)
+        if (fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr*) &address, sizeof(address)) < 0)
                 return -errno;
         give_to_group(address.sun_path, group);
         if (chmod(address.sun_path, 0660) < 0 || listen(fd, LOCAL_SOCKET_BACKLOG) < 0)
@@ -136,7 +136,7 @@ int local_socket_find(LocalSocket *ret, const char *path) {
         copy = strdup(path);
         if (!copy)
                 return -ENOMEM;
-        *ret = (LocalSocket){ .fd = -1, .path = copy, .device = st.st_dev, .inode = st.st_ino };
+        *ret = (LocalSocket) { .fd = -1, .path = copy, .device = st.st_dev, .inode = st.st_ino };
         return 0;
 }
 

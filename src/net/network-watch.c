@@ -86,7 +86,7 @@ static int network_watch_listen(NetworkWatch *n) {
         _cleanup_close_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
         int r;
 
-        if (fd < 0 || bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0)
+        if (fd < 0 || bind(fd, (struct sockaddr*) &address, sizeof(address)) < 0)
                 return -errno;
         r = worker_poll(n->worker, &n->poll, fd, EPOLLIN);
         if (r >= 0)
@@ -100,7 +100,7 @@ int network_watch_new(NetworkWatch **ret, Worker *w, NetworkWatchFn changed, voi
 
         if (!n)
                 return -ENOMEM;
-        *n = (NetworkWatch){
+        *n = (NetworkWatch) {
                 .worker = w, .poll.run = on_netlink, .fd = -1, .changed = changed, .userdata = userdata
         };
         r = timer_new(&n->quiet, w, on_quiet, n);

@@ -6,7 +6,7 @@
 
 #include "net/worker.h"
 
-#define NETWORK_WATCH_QUIET_USEC (250 * UINT64_C(1000)) /* changes come in bunches */
+#define NETWORK_WATCH_QUIET_USEC (250 * UINT64_C(1000))       /* changes come in bunches */
 #define NETWORK_WATCH_QUIET_MAX_USEC (16 * UINT64_C(1000000)) /* and bunch follows bunch */
 #define NETWORK_WATCH_CALM_USEC (30 * UINT64_C(1000000))      /* without any: the next is told soon again */
 #define NETWORK_WATCH_PULSE_USEC (2 * UINT64_C(1000000))

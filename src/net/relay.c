@@ -255,7 +255,7 @@ static ssize_t direction_ask(Relay *r, Direction *d, const uint8_t *p, size_t n,
         while (done < n) {
                 size_t taken = 0;
                 int64_t e = r->filter->judge(r->filter_userdata, direction_side(r, d),
-                                             (const char *) p + done, n - done, out, &taken);
+                                             (const char*) p + done, n - done, out, &taken);
 
                 if (e == 0)
                         done += taken;
@@ -658,7 +658,7 @@ int relay_new(Relay **ret, Stream *a, Stream *b, const RelayOptions *options, Re
 
         if (!r)
                 return -ENOMEM;
-        *r = (Relay){
+        *r = (Relay) {
                 .a_to_b = { .from = a, .to = b, .relay = r },
                 .b_to_a = { .from = b, .to = a, .relay = r },
                 .withhold_usec = options->withhold_a_end_usec,

@@ -70,7 +70,7 @@ static void socket_poll(Socket *s) {
 }
 
 int socket_init(Socket *s, Worker *w, int fd, SocketFn on_event) {
-        *s = (Socket){
+        *s = (Socket) {
                 .worker = w,
                 .poll.run = on_socket_polled,
                 .ready.run = on_socket_ready,

@@ -79,7 +79,7 @@ int stream_fd_new(Stream **ret, Worker *w, int fd) {
 
         if (!f)
                 return -ENOMEM;
-        f->stream = (Stream){ .ops = &stream_fd_ops, .worker = w };
+        f->stream = (Stream) { .ops = &stream_fd_ops, .worker = w };
         r = socket_init(&f->socket, w, fd, on_stream_fd_event);
         if (r < 0) {
                 free(f);

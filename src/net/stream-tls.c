@@ -39,10 +39,10 @@ typedef struct StreamTls {
         Buffer *out; /* owned, NULL when empty */
         TlsState state;
         int error;
-        unsigned flags;  /* StreamTlsFlags */
-        bool dry;        /* pull found nothing */
-        bool has_end;    /* the peer's close_notify, or its FIN where that will do */
-        bool remembered; /* our ticket is kept */
+        unsigned flags;   /* StreamTlsFlags */
+        bool dry;         /* pull found nothing */
+        bool has_end;     /* the peer's close_notify, or its FIN where that will do */
+        bool remembered;  /* our ticket is kept */
         TlsServer *judge; /* a reference: whose word `is_proved' is; NULL: it was not asked for yet */
         bool is_proved;   /* by a certificate that it was only asked for */
 } StreamTls;
@@ -203,7 +203,7 @@ static char *stream_tls_explain_certificate(StreamTls *t) {
                                   t->host, pin_text);
         if (gnutls_certificate_verification_status_print(status, GNUTLS_CRT_X509, &text, 0) >= 0)
                 why = str_format("The certificate of %s is refused: %s Its pin is %s", t->host,
-                                 str_trim((char *) text.data), pin_text);
+                                 str_trim((char*) text.data), pin_text);
         gnutls_free(text.data);
         return why;
 }
@@ -340,7 +340,7 @@ static ssize_t stream_tls_read(Stream *s, void *data, size_t n) {
         if (k <= 0)
                 return k;
         while (k > 0 && got < n && (got == 0 || stream_tls_has_input(t))) {
-                k = stream_tls_receive(t, (uint8_t *) data + got, n - got);
+                k = stream_tls_receive(t, (uint8_t*) data + got, n - got);
                 got += k > 0 ? (size_t) k : 0;
         }
         stream_tls_remember(t);
@@ -448,7 +448,7 @@ static StreamTls *stream_tls_alloc(Worker *w, unsigned flags) {
 
         if (!t)
                 return NULL;
-        t->stream = (Stream){ .ops = &stream_tls_ops, .worker = w };
+        t->stream = (Stream) { .ops = &stream_tls_ops, .worker = w };
         t->socket.fd = -1;
         t->ready.run = on_stream_tls_ready;
         t->flags = flags;

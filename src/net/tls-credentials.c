@@ -46,7 +46,7 @@ int tls_load_cas(gnutls_certificate_credentials_t credentials, const char *ca_fi
 }
 
 int tls_load_certificate(gnutls_certificate_credentials_t credentials, const char *certificate,
-                            const char *key, char **ret_why) {
+                         const char *key, char **ret_why) {
         int r = gnutls_certificate_set_x509_key_file(credentials, certificate, key, GNUTLS_X509_FMT_PEM);
 
         return r < 0 ? tls_fail(r, ret_why, "Can't use the certificate and its key:", certificate) : 0;

@@ -202,7 +202,7 @@ static int set_alpn(gnutls_session_t session, const char *const *alpn) {
         unsigned n = 0;
 
         for (; alpn && alpn[n] && n < ALPN_MAX; n++)
-                protocols[n] = (gnutls_datum_t){ (unsigned char*) alpn[n], (unsigned) strlen(alpn[n]) };
+                protocols[n] = (gnutls_datum_t) { (unsigned char*) alpn[n], (unsigned) strlen(alpn[n]) };
         return n > 0 ? gnutls_alpn_set_protocols(session, protocols, n, GNUTLS_ALPN_SERVER_PRECEDENCE) : 0;
 }
 

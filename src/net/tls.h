@@ -96,5 +96,5 @@ bool tls_peer_is_proved(const TlsServer *t, gnutls_session_t session);
  * tls_server_new_files(). Returns 0, or -ENOENT if it doesn't. */
 int tls_server_own_pin(const TlsServer *t, Pin *ret);
 
-DEFINE_CLEANUP(TlsServer *, tls_server_unref);
-DEFINE_CLEANUP(TlsClient *, tls_client_unref);
+DEFINE_CLEANUP(TlsServer*, tls_server_unref);
+DEFINE_CLEANUP(TlsClient*, tls_client_unref);

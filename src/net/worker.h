@@ -75,7 +75,8 @@ void worker_run(Worker *w);
 /* One turn of the loop, as worker_run() makes many. WAIT: sleeps until there is something to do. */
 void worker_turn(Worker *w, bool wait);
 
-/* Runs the loop in a thread of its own, with all signals blocked but those of a fault of its own. Returns 0 or a negative errno. */
+/* Runs the loop in a thread of its own, with all signals blocked but those of a fault of its own. Returns 0
+ * or a negative errno. */
 int worker_start(Worker *w);
 
 /* Waits until the thread of worker_start() has ended. */

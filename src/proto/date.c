@@ -20,7 +20,7 @@ Date date_from_days(int64_t days) {
         year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
         day_of_year = day_of_era - (unsigned) (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         month = (5 * day_of_year + 2) / 153;
-        return (Date){
+        return (Date) {
                 .year = year_of_era + era * 400 + (month >= 10),
                 .month = month < 10 ? month + 3 : month - 9,
                 .day = day_of_year - (153 * month + 2) / 5 + 1,

@@ -89,7 +89,7 @@ static Text text_begin(char buffer[static FORWARDED_BYTES_MAX], const HttpHead *
 }
 
 static void add_edit(Forwarded *f, const char *name, HttpSlice value) {
-        f->edits[f->n_edits++] = (HttpEdit){ .name = http_slice_of(name), .value = value };
+        f->edits[f->n_edits++] = (HttpEdit) { .name = http_slice_of(name), .value = value };
 }
 
 static int add_text(Forwarded *f, const char *name, const Text *t) {

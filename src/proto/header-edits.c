@@ -22,7 +22,8 @@ static int check(const HeaderEdits *l, const HttpEdit *edit) {
                 return -EINVAL;
         if (is_refused(edit->name) || !http_edit_is_valid(edit))
                 return -EINVAL;
-        if (edit->value.data && !utf8_is_valid(edit->value.data, edit->value.length)) /* they travel in JSON */
+        if (edit->value.data &&
+            !utf8_is_valid(edit->value.data, edit->value.length)) /* they travel in JSON */
                 return -EINVAL;
         for (size_t i = 0; i < l->n; i++)
                 if (http_name_resembles(l->items[i].name, edit->name))
@@ -31,8 +32,8 @@ static int check(const HeaderEdits *l, const HttpEdit *edit) {
 }
 
 static void edit_done(HttpEdit *edit) {
-        free((char *) edit->name.data);
-        free((char *) edit->value.data);
+        free((char*) edit->name.data);
+        free((char*) edit->value.data);
 }
 
 int header_edits_add(HeaderEdits *l, const char *name, const char *value) {

@@ -15,9 +15,9 @@ typedef struct HeaderEdits { /* zeroed: none */
 } HeaderEdits;
 
 /* VALUE NULL: the field is removed. Returns 0; -EINVAL for what http_edit_is_valid() refuses, what is too
- * long or not UTF-8, and what is not the owner's: Host (see TunnelOptions.host_header), what says who the visitor is
- * (Forwarded, X-Forwarded-…), and what is meant for one connection only; -EEXIST for a name that is there,
- * also with "_" for "-"; -ENOBUFS beyond HEADER_EDITS_MAX; or -ENOMEM. */
+ * long or not UTF-8, and what is not the owner's: Host (see TunnelOptions.host_header), what says who the
+ * visitor is (Forwarded, X-Forwarded-…), and what is meant for one connection only; -EEXIST for a name that
+ * is there, also with "_" for "-"; -ENOBUFS beyond HEADER_EDITS_MAX; or -ENOMEM. */
 int header_edits_add(HeaderEdits *l, const char *name, const char *value);
 
 /* The same, as people write it: "Name: value" sets a field, "-Name" removes one. */

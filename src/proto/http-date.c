@@ -56,7 +56,7 @@ int http_date_parse(const char *s, int64_t *ret_sec) {
         second = digits(s + 23, 2);
         if (day < 1 || month == 0 || year < 0 || hour < 0 || minute < 0 || second < 0)
                 return -EINVAL;
-        sec = date_to_days((Date){ year, month, (unsigned) day }) * SEC_PER_DAY + hour * 3600 + minute * 60 +
+        sec = date_to_days((Date) { year, month, (unsigned) day }) * SEC_PER_DAY + hour * 3600 + minute * 60 +
               second;
         if (!streq(http_date_format(sec, again), s)) /* a day or an hour that there is not */
                 return -EINVAL;

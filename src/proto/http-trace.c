@@ -10,7 +10,7 @@
  *       └──────no HTTP, or the end──────────┴──► OVER */
 
 void http_trace_init(HttpTrace *t, const HttpTraceOps *ops, void *userdata) {
-        *t = (HttpTrace){ .ops = ops, .userdata = userdata };
+        *t = (HttpTrace) { .ops = ops, .userdata = userdata };
 }
 
 static void messages_forget(HttpTraceMessages *m) {
@@ -79,7 +79,7 @@ static int trace_request(HttpTrace *t, const HttpHead *head, HttpSlice raw) {
         if (t->n == HTTP_TRACE_PENDING_MAX)
                 return -ENOBUFS;
         t->n++;
-        *trace_newest(t) = (HttpTracePending){
+        *trace_newest(t) = (HttpTracePending) {
                 .exchange = http_exchange(head),
                 .request = t->ops->request(t->userdata, head, raw),
         };

@@ -50,11 +50,11 @@ static const Option options[] = {
 };
 
 static void *field_of(TunnelOptions *o, const Option *option) {
-        return (char *) o + option->offset;
+        return (char*) o + option->offset;
 }
 
 static const void *field_of_const(const TunnelOptions *o, const Option *option) {
-        return (const char *) o + option->offset;
+        return (const char*) o + option->offset;
 }
 
 const char *tunnel_options_check_host(const char *value) {
@@ -91,7 +91,7 @@ static void option_done(const Option *option, void *field) {
                 header_edits_done(field);
                 break;
         case OPTION_TEXT:
-                free(*(char **) field);
+                free(*(char**) field);
                 break;
         case OPTION_TEXTS:
                 config_list_done(field);
@@ -197,7 +197,7 @@ static int read_option(const Option *option, json_object *value, void *field) {
         case OPTION_FLAG:
                 if (!json_object_is_type(value, json_type_boolean))
                         return -EINVAL;
-                *(bool *) field = json_object_get_boolean(value);
+                *(bool*) field = json_object_get_boolean(value);
         }
         return 0;
 }
@@ -258,17 +258,17 @@ int tunnel_options_decode(TunnelOptions **ret, const char *text, char **ret_why)
 static bool option_is_set(const Option *option, const void *field) {
         switch (option->kind) {
         case OPTION_NETWORKS:
-                return ((const CidrList *) field)->n > 0;
+                return ((const CidrList*) field)->n > 0;
         case OPTION_EDITS:
-                return ((const HeaderEdits *) field)->n > 0;
+                return ((const HeaderEdits*) field)->n > 0;
         case OPTION_TEXT:
                 return *(char *const *) field;
         case OPTION_TEXTS:
-                return ((const ConfigList *) field)->n > 0;
+                return ((const ConfigList*) field)->n > 0;
         case OPTION_FLAG:
-                return *(const bool *) field;
+                return *(const bool*) field;
         case OPTION_SECONDS:
-                return *(const uint64_t *) field > 0;
+                return *(const uint64_t*) field > 0;
         }
         return false;
 }
@@ -318,7 +318,7 @@ static json_object *write_option(const Option *option, const void *field) {
         case OPTION_FLAG:
                 return json_object_new_boolean(true);
         case OPTION_SECONDS:
-                return json_object_new_int64((int64_t) * (const uint64_t *) field);
+                return json_object_new_int64((int64_t) * (const uint64_t*) field);
         case OPTION_EDITS:
                 value = json_object_new_object();
                 r = value ? write_edits(value, field) : -ENOMEM;

@@ -76,4 +76,4 @@ bool tunnel_options_admit(const TunnelOptions *o, const Ip *visitor);
 /* NULL if VALUE may be a host_header, else how a sentence about it goes on. */
 const char *tunnel_options_check_host(const char *value);
 
-DEFINE_CLEANUP(TunnelOptions *, tunnel_options_unref);
+DEFINE_CLEANUP(TunnelOptions*, tunnel_options_unref);

@@ -107,7 +107,7 @@ AccessEntry *access_entry_new(const HttpHead *request, const Ip *visitor) {
         if (!e)
                 return NULL;
         p = e->text;
-        e->line = (AccessLogLine){ .visitor = *visitor, .time_sec = time(NULL) };
+        e->line = (AccessLogLine) { .visitor = *visitor, .time_sec = time(NULL) };
         e->line.request = keep(&p, request->first_line, ACCESS_LOG_REQUEST_BYTES_MAX);
         e->line.referer = keep(&p, referer, ACCESS_LOG_TEXT_BYTES_MAX);
         e->line.user_agent = keep(&p, agent, ACCESS_LOG_TEXT_BYTES_MAX);

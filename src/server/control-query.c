@@ -148,7 +148,7 @@ static struct json_object *describe_limits(const ServerConfig *c) {
 }
 
 static void on_collect_status(Shard *sh, void *part, const void *userdata _unused_) {
-        *(uint64_t *) part = sh->n_visitors;
+        *(uint64_t*) part = sh->n_visitors;
 }
 
 static void on_status(Server *s, void *parts, unsigned n, void *userdata) {

@@ -28,4 +28,4 @@ typedef struct ErrorPage { /* all borrowed */
 /* The body of an answer; owned by the caller, or NULL when memory is out. */
 char *error_pages_fill(const ErrorPages *p, const ErrorPage *page);
 
-DEFINE_CLEANUP(ErrorPages *, error_pages_unref);
+DEFINE_CLEANUP(ErrorPages*, error_pages_unref);

@@ -11,8 +11,9 @@
 #include "server/tunnel.h"
 
 #define GUARD_THREADS 2
-#define GUARD_WAITING_MAX 256          /* visitors */
-#define GUARD_WAITING_OF_USER_MAX 64 /* of these for the tunnels of one user, so that the others have their turn */
+#define GUARD_WAITING_MAX 256 /* visitors */
+#define GUARD_WAITING_OF_USER_MAX \
+        64 /* of these for the tunnels of one user, so that the others have their turn */
 
 typedef struct Guard Guard;
 typedef struct GuardCheck GuardCheck;

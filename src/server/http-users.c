@@ -128,7 +128,8 @@ static const char *find_hash(const HttpUsers *u, const char *name, size_t n_name
 
 /* An unknown name takes as long as a known one, and each as long as one hash. */
 static bool verify(const HttpUsers *u, const char *name, const char *colon) {
-        const char *hash = find_hash(u, name, (size_t) (colon - name)), *any = strchr(u->hashed.items[0], ':') + 1;
+        const char *hash = find_hash(u, name, (size_t) (colon - name)),
+                   *any = strchr(u->hashed.items[0], ':') + 1;
         bool is_right = hash_is_of(hash ? hash : any, colon + 1);
 
         return hash && is_right;

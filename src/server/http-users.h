@@ -32,6 +32,6 @@ bool http_users_know(const HttpUsers *u, HttpSlice credentials);
 /* There are hashed passwords, which http_users_verify() knows about. */
 bool http_users_are_hashed(const HttpUsers *u);
 
-/* The credentials are those of a user whose password is hashed; of several of one name the first. Computes for
- * long, also for names that don't exist: not for a loop. */
+/* The credentials are those of a user whose password is hashed; of several of one name the first. Computes
+ * for long, also for names that don't exist: not for a loop. */
 bool http_users_verify(const HttpUsers *u, const char *credentials);

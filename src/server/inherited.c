@@ -52,7 +52,7 @@ static bool inherited_add_socket(Inherited *i, const char *name, int fd) {
         for (int kind = 0; kind < LISTEN_KIND_MAX && i->n_sockets < ELEMENTSOF(i->sockets); kind++)
                 for (int own = 0; own <= 1; own++)
                         if (streq(name, inherited_socket_name((ListenerKind) kind, own))) {
-                                i->sockets[i->n_sockets++] = (InheritedSocket){ .kind = (ListenerKind) kind,
+                                i->sockets[i->n_sockets++] = (InheritedSocket) { .kind = (ListenerKind) kind,
                                                                                 .is_own = own,
                                                                                 .fd = fd };
                                 return true;
@@ -90,7 +90,7 @@ static bool inherited_add(Inherited *i, const char *name, int fd, unsigned n_all
                 i->ports = new0(InheritedPort, n_all);
         if (!i->ports)
                 return false;
-        i->ports[i->n_ports++] = (InheritedPort){ .port = (uint16_t) port, .fd = fd };
+        i->ports[i->n_ports++] = (InheritedPort) { .port = (uint16_t) port, .fd = fd };
         return true;
 }
 

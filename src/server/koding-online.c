@@ -59,7 +59,7 @@ static void on_koding_online(Worker *w, Mail *mail) {
 /* Each port is asked for as any client would do it. */
 static int ask_for_ports(Session *s) {
         const PortRanges *ports = &s->spec.user->policy.tcp_ports;
-        MessageReqTunnel m = { .protocol = (char *) "tcp" };
+        MessageReqTunnel m = { .protocol = (char*) "tcp" };
         unsigned n = 0;
         int r = 0;
 
@@ -82,7 +82,7 @@ int koding_online_post(Session *s) {
                 koding_online_free(k);
                 return -ENOMEM;
         }
-        k->session = (SessionName){ .worker = s->shard->worker->index, .id = s->spec.id };
+        k->session = (SessionName) { .worker = s->shard->worker->index, .id = s->spec.id };
         k->user = user_ref(s->spec.user);
         worker_post(s->shard->server->main, &k->mail, on_koding_online);
         return ask_for_ports(s);

@@ -12,7 +12,7 @@
 
 /* Owns TEXT; NULL: memory is out. */
 static void answer_text(HttpExchange *x, unsigned status, const char *type, char *text) {
-        http_exchange_answer(x, &(HttpAnswer){ .status = text ? status : 500,
+        http_exchange_answer(x, &(HttpAnswer) { .status = text ? status : 500,
                                                .content_type = type,
                                                .body = text,
                                                .body_length = text ? strlen(text) : 0 });

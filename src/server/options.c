@@ -87,7 +87,7 @@ static int add_setting(ServerOptions *o, size_t option, const char *value) {
                 fprintf(stderr, "pgrokd: there are too many options\n");
                 return -EINVAL;
         }
-        o->settings[o->n_settings++] = (ServerSetting){
+        o->settings[o->n_settings++] = (ServerSetting) {
                 .key = setting_options[option].key,
                 .value = value,
                 .origin = setting_options[option].name,
@@ -151,7 +151,7 @@ int server_options_parse(int argc, char *argv[], ServerOptions *ret) {
                         .has_arg = required_argument,
                         .val = OPTION_SETTING + (int) i,
                 };
-        *ret = (ServerOptions){ .argv = argv, .program = find_program() };
+        *ret = (ServerOptions) { .argv = argv, .program = find_program() };
         while ((option = getopt_long_only(argc, argv, "", options, NULL)) >= 0) {
                 r = option == '?' ? -EINVAL : set_option(ret, option, optarg);
                 if (option == '?')

@@ -8,8 +8,8 @@
 #include "base/parse.h"
 #include "base/str.h"
 
-/* "PROTOCOL PEER PORT NAME PROVED\n", where NAME and PROVED may be empty, and the bytes: what another version of the program
- * understands too. */
+/* "PROTOCOL PEER PORT NAME PROVED\n", where NAME and PROVED may be empty, and the bytes: what another version
+ * of the program understands too. */
 
 #define HEAD_WORDS 5
 #define PROVED "proved"
@@ -31,16 +31,16 @@ static void set_fd(struct msghdr *m, int fd) {
 int pass_send(int channel, const Passed *p) {
         char head[PASS_PACKET_MAX - PASS_BYTES_MAX], peer[ADDRESS_TEXT_MAX];
         FdMessage fd = {};
-        struct iovec parts[2] = { { .iov_base = head }, { .iov_base = (void *) p->data, .iov_len = p->n } };
+        struct iovec parts[2] = { { .iov_base = head }, { .iov_base = (void*) p->data, .iov_len = p->n } };
         struct msghdr m = {
                 .msg_iov = parts, .msg_iovlen = 2, .msg_control = &fd, .msg_controllen = sizeof(fd)
         };
 
         if (p->n > PASS_BYTES_MAX)
                 return -EMSGSIZE;
-        parts[0].iov_len =
-                (size_t) snprintf(head, sizeof(head), "%s %s %u %s %s\n", tunnel_protocol_to_string(p->protocol),
-                                  address_format(&p->peer, peer), p->port, p->asked, p->is_proved ? PROVED : "");
+        parts[0].iov_len = (size_t) snprintf(
+                head, sizeof(head), "%s %s %u %s %s\n", tunnel_protocol_to_string(p->protocol),
+                address_format(&p->peer, peer), p->port, p->asked, p->is_proved ? PROVED : "");
         set_fd(&m, p->fd);
         return sendmsg(channel, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }

@@ -121,7 +121,7 @@ static int predecessor_new(Server *s, int fd) {
 
         if (!p)
                 return fd >= 0 ? -ENOMEM : 0;
-        *p = (Predecessor){ .server = s, .poll.run = on_predecessor_event, .fd = fd };
+        *p = (Predecessor) { .server = s, .poll.run = on_predecessor_event, .fd = fd };
         r = worker_poll(s->main, &p->poll, fd, EPOLLIN);
         if (r < 0) {
                 free(p);

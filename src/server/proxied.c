@@ -86,7 +86,7 @@ void proxied_new(Shard *sh, int fd, const Address *peer, bool https) {
                 close(fd);
                 return;
         }
-        *p = (Proxied){
+        *p = (Proxied) {
                 .shard = sh, .poll.run = on_proxied_readable, .fd = fd, .peer = *peer, .https = https
         };
         DL_APPEND(sh->proxied, p);

@@ -313,7 +313,7 @@ static void grants_commit(Registry *r, Grants *g, int port_fd, TunnelGrant *ret)
                         claim_set_tls(r, g->name, t->protocol == TUNNEL_TLS);
                 DL_APPEND(g->client->tunnels, t);
                 r->counts.tunnels++;
-                ret[i] = (TunnelGrant){ .tunnel = tunnel_ref(t), .fd = tcp ? port_fd : -1 };
+                ret[i] = (TunnelGrant) { .tunnel = tunnel_ref(t), .fd = tcp ? port_fd : -1 };
         }
 }
 

@@ -61,10 +61,10 @@ typedef struct Claim {
 struct Registry {
         RegistryOptions options;
         pthread_rwlock_t lock;
-        Client *clients; /* owned, by id */
-        Claim *names;    /* owned, by host */
-        Claim *ports;    /* owned, by port */
-        Claim *hosts;    /* those names that are kept */
+        Client *clients;   /* owned, by id */
+        Claim *names;      /* owned, by host */
+        Claim *ports;      /* owned, by port */
+        Claim *hosts;      /* those names that are kept */
         atomic_uint n_tls; /* names that are `is_tls' */
         uint16_t next_port;
         RegistryCounts counts;

@@ -473,7 +473,7 @@ int registry_list_ports(Registry *r, RegistryPort **ret, size_t *ret_n) {
         pthread_rwlock_rdlock(&r->lock);
         list = new0(RegistryPort, HASH_COUNT(r->ports) + 1);
         for (const Claim *c = r->ports; c && list; c = c->hh.next)
-                list[n++] = (RegistryPort){ .port = c->port, .fd = c->fd };
+                list[n++] = (RegistryPort) { .port = c->port, .fd = c->fd };
         pthread_rwlock_unlock(&r->lock);
         if (!list)
                 return -ENOMEM;

@@ -174,4 +174,4 @@ typedef struct RegistryCounts {
 
 void registry_count(Registry *r, RegistryCounts *ret);
 
-DEFINE_CLEANUP(Registry *, registry_free);
+DEFINE_CLEANUP(Registry*, registry_free);

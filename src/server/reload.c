@@ -181,7 +181,7 @@ static void reload_apply(Reload *l) {
 static const char *credential_file(const Server *s, size_t i) {
         const ServerConfig *c = s->snapshot->config;
         const char *const files[SERVER_CREDENTIALS_MAX] = { c->certificate, c->key, c->client_ca,
-                                                             c->visitor_ca, c->tls_directory };
+                                                            c->visitor_ca, c->tls_directory };
 
         return files[i];
 }

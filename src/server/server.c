@@ -432,8 +432,7 @@ static void server_done(Server *s) {
         worker_free(s->main);
 }
 
-/* What of the inherited is nobody's any more is let go, which systemd understands of its main process only.
- */
+/* What of the inherited is nobody's any more is let go, which systemd understands of its main process only. */
 static void server_take_over(Server *s) {
         control_open(s);
         predecessor_await_leave(s->inherited);

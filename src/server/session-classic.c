@@ -167,7 +167,7 @@ static void classic_add_proxy(Session *s, Stream *stream) {
                 stream_free(stream);
                 return;
         }
-        *p = (Proxy){ .session = c, .stream = stream, .since_usec = clock_usec() };
+        *p = (Proxy) { .session = c, .stream = stream, .since_usec = clock_usec() };
         DL_APPEND(c->pool, p);
         c->n_pool++;
         stream_set_callback(stream, on_pooled_event, p);

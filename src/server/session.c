@@ -49,7 +49,7 @@ void session_destroy(Session *s) {
 }
 
 void session_describe(const Session *s, SessionInfo *ret) {
-        *ret = (SessionInfo){
+        *ret = (SessionInfo) {
                 .user = user_ref(s->spec.user),
                 .transport = s->ops->transport,
                 .peer = s->spec.peer,
@@ -91,9 +91,9 @@ int opening_write_start(const Opening *o, Stream *stream) {
         if (!frame)
                 return -ENOMEM;
         m.start_proxy.url = o->tunnel->url;
-        m.start_proxy.client_addr = (char *) address_format(o->visitor, peer);
+        m.start_proxy.client_addr = (char*) address_format(o->visitor, peer);
         if (o->server)
-                m.start_proxy.server_addr = (char *) address_format(o->server, server);
+                m.start_proxy.server_addr = (char*) address_format(o->server, server);
         r = message_encode(&m, frame);
         if (r >= 0) {
                 ssize_t k = stream_write(stream, buffer_head(frame), buffer_length(frame));
@@ -114,8 +114,8 @@ void opening_finish(Opening *o, Stream *stream) {
 int session_send_auth_resp(const Session *s, Channel *control, uint16_t max) {
         Message m = { .type = MESSAGE_AUTH_RESP };
 
-        m.auth_resp.version = (char *) MESSAGE_PROTOCOL_VERSION;
-        m.auth_resp.mm_version = (char *) PGROK_VERSION;
+        m.auth_resp.version = (char*) MESSAGE_PROTOCOL_VERSION;
+        m.auth_resp.mm_version = (char*) PGROK_VERSION;
         m.auth_resp.client_id = s->spec.client_id;
         m.auth_resp.user = s->spec.user->name;
         m.auth_resp.sessions = max;
@@ -133,9 +133,9 @@ static int send_new_tunnel(Channel *control, const MessageReqTunnel *request, co
                 return r;
         m.new_tunnel.options = options;
         m.new_tunnel.req_id = request->req_id;
-        m.new_tunnel.protocol = t ? (char *) tunnel_protocol_to_string(t->protocol) : request->protocol;
+        m.new_tunnel.protocol = t ? (char*) tunnel_protocol_to_string(t->protocol) : request->protocol;
         m.new_tunnel.url = t ? t->url : NULL;
-        m.new_tunnel.error = (char *) why;
+        m.new_tunnel.error = (char*) why;
         return channel_queue(control, &m);
 }
 

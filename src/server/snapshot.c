@@ -165,8 +165,8 @@ static int public_socket_new(PublicSocket **ret, ListenerKind kind, const char *
         p->fd = -1;
         r = public_socket_bind(p, kind, text, inherited);
         if (r < 0) {
-                (void) config_list_take(faults, str_format("Can't listen on %s: %s%s", text, strerror(-r),
-                                                               explain_bind(r)));
+                (void) config_list_take(
+                        faults, str_format("Can't listen on %s: %s%s", text, strerror(-r), explain_bind(r)));
                 public_socket_unref(p);
                 return r;
         }
@@ -213,7 +213,7 @@ static int snapshot_add_socket(Snapshot *s, ListenerKind kind, PublicSocket *p, 
                                                            SNAPSHOT_SOCKETS_MAX));
                 return -ENOBUFS;
         }
-        s->sockets[s->n_sockets++] = (SnapshotSocket){ .kind = kind, .socket = p };
+        s->sockets[s->n_sockets++] = (SnapshotSocket) { .kind = kind, .socket = p };
         return 0;
 }
 

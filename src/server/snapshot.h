@@ -67,4 +67,4 @@ const Address *snapshot_address(const Snapshot *s, ListenerKind kind);
 /* What the registry is to know of S. Borrows from it. */
 RegistryOptions snapshot_registry_options(const Snapshot *s);
 
-DEFINE_CLEANUP(Snapshot *, snapshot_unref);
+DEFINE_CLEANUP(Snapshot*, snapshot_unref);

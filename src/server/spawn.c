@@ -36,7 +36,7 @@ int spawn_add(Spawn *s, const char *name, int fd) {
                 s->fds = more;
                 s->n_allocated = n;
         }
-        s->fds[s->n_fds] = (SpawnFd){ .name = strdup(name), .fd = fd };
+        s->fds[s->n_fds] = (SpawnFd) { .name = strdup(name), .fd = fd };
         return s->fds[s->n_fds].name ? (s->n_fds++, 0) : -ENOMEM;
 }
 

@@ -149,7 +149,7 @@ int tunnel_request_post(Session *s, const MessageReqTunnel *m) {
         r->server = s->shard->server;
         r->user = user_ref(s->spec.user);
         r->peer = s->spec.peer;
-        r->session = (SessionName){ .worker = s->shard->worker->index, .id = s->spec.id };
+        r->session = (SessionName) { .worker = s->shard->worker->index, .id = s->spec.id };
         r->request.type = MESSAGE_REQ_TUNNEL;
         if (copy_request(m, &r->request.req_tunnel) < 0 ||
             str_replace(&r->client_id, s->spec.client_id) < 0 || str_replace(&r->label, s->label) < 0) {

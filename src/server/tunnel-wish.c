@@ -172,9 +172,9 @@ static int set_wildcard(const char *above, const WishRules *rules, const Policy 
         if (strlen(host) > HOSTNAME_LENGTH_MAX)
                 return refuse(-EINVAL, ret_why, str_format("The host name %s is too long", host));
         if (!host_is_allowed(rules, policy, host))
-                return refuse(-EKEYREJECTED, ret_why,
-                              str_format("The names %s are not yours; hosts=%s would make them so", host,
-                                         host));
+                return refuse(
+                        -EKEYREJECTED, ret_why,
+                        str_format("The names %s are not yours; hosts=%s would make them so", host, host));
         strcpy(w->host, host);
         return 0;
 }

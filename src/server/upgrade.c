@@ -275,7 +275,7 @@ int upgrade_start(Server *s, HttpExchange *x, char **ret_why) {
         u = new0(Upgrade, 1);
         if (!u)
                 return -ENOMEM;
-        *u = (Upgrade){ .server = s, .poll.run = on_upgrade_event, .fd = -1, .pid_fd = -1 };
+        *u = (Upgrade) { .server = s, .poll.run = on_upgrade_event, .fd = -1, .pid_fd = -1 };
         r = upgrade_begin(u);
         if (r < 0) {
                 *ret_why = str_format("Can't start %s: %s", s->options->program, strerror(-r));

@@ -21,8 +21,8 @@ typedef struct Verdicts Verdicts;
 /* Returns 0 or -ENOMEM. */
 int verdicts_new(Verdicts **ret);
 
-/* Returns 1 for a password that was right, and stays so for VERDICT_USEC more; 0 for a wrong one; -ENOENT when
- * nothing is known at NOW. */
+/* Returns 1 for a password that was right, and stays so for VERDICT_USEC more; 0 for a wrong one; -ENOENT
+ * when nothing is known at NOW. */
 int verdicts_find(Verdicts *v, const VerdictKey *key, uint64_t now_usec);
 
 /* Returns 0 or -ENOMEM. */

@@ -64,7 +64,7 @@ static void visitor_send(Visitor *v, const Answer *a, Buffer *out, ssize_t n_byt
 static const char *visitor_host(const Visitor *v, HttpHead *head) {
         unsigned status;
 
-        if (v->n_head > 0 && http_head_parse(head, (const char *) buffer_head(v->head), v->n_head,
+        if (v->n_head > 0 && http_head_parse(head, (const char*) buffer_head(v->head), v->n_head,
                                              HTTP_HEAD_BYTES_MAX, &status) > 0)
                 return head->host;
         return v->tunnel ? v->tunnel->host : "";

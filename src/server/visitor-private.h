@@ -48,8 +48,8 @@ struct Visitor {
         Visitor *prev, *next; /* the shard's */
 
         /* of http only */
-        char *asked; /* owned: the name that the connection of an https visitor was made to, whose TLS is
-                        another process's; else NULL */
+        char *asked;     /* owned: the name that the connection of an https visitor was made to, whose TLS is
+                            another process's; else NULL */
         bool was_proved; /* the same: it has shown a certificate there */
         Exchange exchange;
         GuardCheck *check;   /* owned, in CHECK */
@@ -171,12 +171,12 @@ bool visitor_answer_challenge(Visitor *v, const HttpHead *request);
 typedef enum VisitorAccess {
         VISITOR_GRANTED,
         VISITOR_UNPROVED, /* it has shown no certificate */
-        VISITOR_DENIED,  /* its address */
-        VISITOR_PLAIN,   /* it has to come over https */
-        VISITOR_UNASKED, /* it shows no password */
-        VISITOR_WRONG,   /* its password */
-        VISITOR_LIMITED, /* too many of them */
-        VISITOR_UNSURE,  /* the password takes long to look at */
+        VISITOR_DENIED,   /* its address */
+        VISITOR_PLAIN,    /* it has to come over https */
+        VISITOR_UNASKED,  /* it shows no password */
+        VISITOR_WRONG,    /* its password */
+        VISITOR_LIMITED,  /* too many of them */
+        VISITOR_UNSURE,   /* the password takes long to look at */
 } VisitorAccess;
 
 /* Whether REQUEST may go to T, as its owner has it. */

@@ -15,9 +15,10 @@
  *   HEAD ──► lookup ──► [PARKED ──► lookup] ──► [move to the session's shard] ──► OPENING ──► RELAY ──► gone
  *  tcp, tls ─────┘
  *
- * Where a password takes long to look at, CHECK stands between two lookups. Any state may end in ANSWER (http)
- * or a reset (tcp, tls). What is before HEAD of https, or the lookup of tls, is in visitor-tls.c. When another
- * process has replaced this one, a lookup ends there: directly, or by PASSED, where TLS stays here. */
+ * Where a password takes long to look at, CHECK stands between two lookups. Any state may end in ANSWER
+ * (http) or a reset (tcp, tls). What is before HEAD of https, or the lookup of tls, is in visitor-tls.c. When
+ * another process has replaced this one, a lookup ends there: directly, or by PASSED, where TLS stays here.
+ */
 
 #define VISITOR_WITHHOLD_USEC (5 * USEC_PER_SEC)
 #define CROWD_PATIENCE \
@@ -454,7 +455,7 @@ size_t visitor_list(Shard *sh, VisitorInfo *ret, size_t max) {
 
                 if (n == max)
                         break;
-                *info = (VisitorInfo){
+                *info = (VisitorInfo) {
                         .peer = v->peer,
                         .protocol = v->protocol,
                         .tunnel = tunnel_ref(v->tunnel),
