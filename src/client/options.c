@@ -141,11 +141,11 @@ static int take_option(Options *o, int id, const char *value) {
         case OPTION_CONFIG:
                 return take_config(o, value);
         case OPTION_INSPECT_PUBLIC:
-                return value && streq(value, "false")
-                               ? 0
-                               : usage_error(
-                                         strdup("the inspector has no password, so it is for this machine; "
-                                                "--inspect 0.0.0.0:4040 opens it to the network"));
+                if (!value || !streq(value, "false"))
+                        fputs("pgrok: -inspectpublic: the inspector has no password, so it stays on this "
+                              "machine (--inspect ADDRESS opens it to others), ignoring\n",
+                              stderr);
+                return 0;
         case OPTION_DEV:
                 o->dev = true;
                 return 0;
