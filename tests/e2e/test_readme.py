@@ -114,6 +114,7 @@ WALKS = {
         ("pgrok tcp --remote-port 20022 22", Tells(r"^Tunnel tcp://tunnel.example.com:20022 -> ",
                                                    "ssh -p 20022 tunnel.example.com", "SSH-2.0")),
         ("pgrok serve ~/public", Tells(r"^Tunnel (http://\S+) -> file:", FETCH, "hello.txt")),
+        ("pgrok tls --subdomain own 8443", Tells("^Tunnel tls://own.tunnel.example.com -> 127.0.0.1:8443")),
         ("pgrok --json 3000", Tells(r'"event": ?"tunnel".*"url": ?"(http://[^"]*)"', FETCH, PAGE)),
         ("cat >/etc/pgrok/tunnels.conf <<'EOF'", Ends()),
         ("pgrok check", Ends()),
