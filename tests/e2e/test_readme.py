@@ -82,8 +82,8 @@ DEV_CURL = "curl --cacert ~/.local/state/pgrok/dev/ca.pem https://demo.localhost
 # In the order in which they are tried, by the line that they begin with.
 WALKS = {
     "README": [
-        ("tools/demo", Elsewhere("CI runs it on a fresh Debian")),
-        ("tools/check", Elsewhere("CI runs it on a fresh Debian; it is what runs this")),
+        ("tools/demo", Elsewhere("it builds the tree anew, which takes too long here")),
+        ("tools/check", Elsewhere("it is what runs this")),
         ("pgrokd --dev", Tells("^Ready: domain=localhost ", lasts="pgrok --dev 3000")),
         ("pgrok --dev 3000", Tells(r"^Tunnel (http://\S+):(8080) -> 127.0.0.1:3000", FETCH, PAGE)),
         ("apt-get update && apt-get build-dep -y .", PACKAGE),
