@@ -201,9 +201,8 @@ static int mux_stream_flush(Stream *s) {
                 return r;
         if (!mux_out(ms->mux))
                 return -ENOMEM;
-        if (buffer_room(ms->mux->out) <
-            YAMUX_HEADER_BYTES) { /* beyond MUX_OUT_BYTES there is room for many */
-                mux_stream_join_ring(ms);
+        if (buffer_room(ms->mux->out) < YAMUX_HEADER_BYTES) {
+                mux_stream_join_ring(ms); /* rarely: beyond MUX_OUT_BYTES there is room for many */
                 return -EAGAIN;
         }
         yamux_end(&ms->yamux, buffer_tail(ms->mux->out));

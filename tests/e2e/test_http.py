@@ -545,7 +545,9 @@ def test_websockets_pass(place, server, protocol):
 
 
 class WebsocketService:
-    def __init__(self, websockets):
+    """An echo; `options` are those of websockets.serve()."""
+
+    def __init__(self, websockets, **options):
         self.loop = asyncio.new_event_loop()
         started = threading.Event()
 
@@ -555,7 +557,7 @@ class WebsocketService:
 
         async def run():
             self.ended = asyncio.Event()
-            async with websockets.serve(echo, "127.0.0.1", 0, max_size=None) as server:
+            async with websockets.serve(echo, "127.0.0.1", 0, max_size=None, **options) as server:
                 self.port = server.sockets[0].getsockname()[1]
                 started.set()
                 await self.ended.wait()

@@ -21,6 +21,7 @@ import pytest
 import local
 import visit
 from daemons import PATIENCE, SANITIZED
+from test_http import WebsocketService
 from test_programs import Program, free_port, wait_until_open
 from test_transfer import N_BYTES, Flat
 
@@ -51,32 +52,6 @@ def curl(place, tunnel, path, *options, **more):
 
 # ---- WebSockets ----
 
-class Sockets:
-    """A WebSocket echo, which pings nobody."""
-
-    def __init__(self, websockets):
-        self.loop, started = asyncio.new_event_loop(), threading.Event()
-
-        async def echo(ws):
-            async for message in ws:
-                await ws.send(message)
-
-        async def run():
-            self.ended = asyncio.Event()
-            async with websockets.serve(echo, "127.0.0.1", 0, max_size=None, ping_interval=None) as server:
-                self.port = server.sockets[0].getsockname()[1]
-                started.set()
-                await self.ended.wait()
-
-        self.thread = threading.Thread(target=self.loop.run_until_complete, args=(run(),), daemon=True)
-        self.thread.start()
-        started.wait()
-
-    def close(self):
-        self.loop.call_soon_threadsafe(self.ended.set)
-        self.thread.join()
-
-
 def talk(place, tunnel, conversation, **options):
     """Runs the coroutine function CONVERSATION with a WebSocket."""
     import websockets
@@ -103,7 +78,7 @@ def messages(n):
 @both
 def test_ten_thousand_messages_of_all_sizes_come_back(place, protocol):
     websockets = pytest.importorskip("websockets")
-    tunnel = tunnel_to(place, place.keep(Sockets(websockets)).port, protocol)[0]
+    tunnel = tunnel_to(place, place.keep(WebsocketService(websockets, ping_interval=None)).port, protocol)[0]
     n_seen = 0
 
     async def conversation(ws):
@@ -126,7 +101,7 @@ def test_ten_thousand_messages_of_all_sizes_come_back(place, protocol):
 @both
 def test_a_websocket_that_only_pings_stays_open(place, protocol):
     websockets = pytest.importorskip("websockets")
-    tunnel = tunnel_to(place, place.keep(Sockets(websockets)).port, protocol, config=HURRIED)[0]
+    tunnel = tunnel_to(place, place.keep(WebsocketService(websockets, ping_interval=None)).port, protocol, config=HURRIED)[0]
     pings = 0
 
     async def conversation(ws):
